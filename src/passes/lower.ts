@@ -1,0 +1,187 @@
+// lower: Graph → Netlist. Every op is expanded with wires in place of numbers; this file holds the wire arithmetic and nothing about ops.
+import { assert } from "../diagnostics.js";
+import type { Arith } from "../ir/arith.js";
+import { contains, type Conversion, exponent, hull, type Range, rangeOf, type Rounding, shiftFloor, trailingZeros } from "../ir/fixed.js";
+import type { Graph, GraphOutput, Node, NodeWith } from "../ir/graph.js";
+import { identifiers } from "../ir/names.js";
+import { NetBuilder, type Netlist } from "../ir/netlist.js";
+import { opDef } from "../ir/ops/index.js";
+import { applyUnary } from "../ir/unary.js";
+
+/** A cell whose value is worth 2^exp a step. */
+interface Wire {
+  readonly id: number;
+  readonly exp: number;
+}
+
+/** Tables beyond this many entries are refused before lowering. */
+export const MAX_TABLE = 1 << 16;
+
+function wires(b: NetBuilder): Arith<Wire> {
+  const isZero = (w: Wire): boolean => b.range(w.id).lo === 0n && b.range(w.id).hi === 0n;
+  const constant = (m: bigint, exp: number): Wire => {
+    const z = m === 0n ? 0 : trailingZeros(m);
+    return { id: b.constant(m >> BigInt(z)), exp: m === 0n ? 0 : exp + z };
+  };
+  /** The same value at a finer exponent. */
+  const align = (w: Wire, exp: number): number => {
+    assert(w.exp >= exp || isZero(w), `align: ${w.exp} < ${exp}`);
+    return w.exp === exp || isZero(w) ? w.id : b.add("shl", [w.id], { shift: w.exp - exp });
+  };
+  const aligned = (x: Wire, y: Wire, op: "max" | "min" | "mux", c?: number): Wire => {
+    const exp = isZero(x) ? y.exp : isZero(y) ? x.exp : Math.min(x.exp, y.exp);
+    const [ax, ay] = [align(x, exp), align(y, exp)];
+    return { id: op === "mux" ? b.add("mux", [c!, ax, ay], {}) : b.add(op, [ax, ay], {}), exp };
+  };
+  const shadd = (x: Wire, y: Wire, sub: 0 | 1): Wire => {
+    if (y.exp >= x.exp) return { id: b.add("shadd", [x.id, y.id], { shift: y.exp - x.exp, sub }), exp: x.exp };
+    if (sub === 0) return shadd(y, x, 0);
+    return { id: b.add("shadd", [align(x, y.exp), y.id], { shift: 0, sub }), exp: y.exp };
+  };
+
+  /** x / 2^drop rounded, for drop > 0. */
+  const rounded = (x: number, drop: number, mode: Rounding): number => {
+    const half = 1n << BigInt(drop - 1);
+    const floor = (y: number): number => b.add("shl", [y], { shift: -drop });
+    const plus = (y: number, k: bigint): number => (k === 0n ? y : b.add("shadd", [y, b.constant(k)], { shift: 0, sub: 0 }));
+    /** 1 for negative x, else 0. */
+    const negative = (): number => {
+      const r = b.range(x);
+      const width = Math.max((-r.lo).toString(2).length, r.hi.toString(2).length);
+      return b.add("wrap", [b.add("shl", [x], { shift: -width })], { width: 1, signed: 0 });
+    };
+    const byMode: Record<Rounding, () => number> = {
+      TRN: () => floor(x),
+      RND: () => floor(plus(x, half)),
+      // An odd floor rounds ties up, an even one down: add the floor's last bit to x + half − 1.
+      RND_CONV: () => floor(b.add("shadd", [plus(x, half - 1n), b.add("wrap", [floor(x)], { width: 1, signed: 0 })], { shift: 0, sub: 0 })),
+      RND_MIN_INF: () => floor(plus(x, half - 1n)),
+      RND_ZERO: () => floor(b.add("shadd", [plus(x, half - 1n), negative()], { shift: 0, sub: 0 })),
+      RND_INF: () => floor(b.add("shadd", [plus(x, half), negative()], { shift: 0, sub: 1 })),
+      // Negative x: floor((x + 2^drop − 1) / 2^drop) = ceil(x / 2^drop).
+      TRN_ZERO: () => {
+        const sign = negative();
+        return floor(b.add("shadd", [b.add("shadd", [x, sign], { shift: drop, sub: 0 }), sign], { shift: 0, sub: 1 }));
+      },
+    };
+    return byMode[mode]();
+  };
+
+  const clamp = (x: number, r: Range): number => {
+    const have = b.range(x);
+    const low = have.hi > r.hi ? b.add("min", [x, b.constant(r.hi)], {}) : x;
+    return have.lo < r.lo ? b.add("max", [low, b.constant(r.lo)], {}) : low;
+  };
+
+  const overflowed = (x: number, { type, overflow }: Conversion): number => {
+    const r = rangeOf(type);
+    const symmetric = overflow === "SAT_SYM" && type.signed && type.width > 1;
+    const legal = symmetric ? { lo: -r.hi, hi: r.hi } : r;
+    if (contains(legal, b.range(x))) return x;
+    if (type.width === 0) return b.constant(0n);
+    if (overflow === "WRAP") return b.add("wrap", [x], { width: type.width, signed: type.signed ? 1 : 0 });
+    if (overflow !== "SAT_ZERO") return clamp(x, legal);
+    // x − lo has bits above `width` exactly when x is out of range.
+    const offset = b.add("shadd", [x, b.constant(-r.lo)], { shift: 0, sub: 0 });
+    const outside = b.add("shl", [offset], { shift: -type.width });
+    // Where the mux passes x on, x is in range; the wrap states it.
+    return b.add("wrap", [b.add("mux", [outside, b.constant(0n), x], {})], { width: type.width, signed: type.signed ? 1 : 0 });
+  };
+
+  return {
+    constant,
+    add: (x, y) => (isZero(x) ? y : isZero(y) ? x : shadd(x, y, 0)),
+    sub: (x, y) => (isZero(y) ? x : shadd(isZero(x) ? { id: x.id, exp: y.exp } : x, y, 1)),
+    mul: (x, y) => {
+      const [cx, cy] = [b.cell(x.id), b.cell(y.id)];
+      const by = (w: Wire, k: bigint, exp: number): Wire => (k === 0n ? constant(0n, 0) : { id: b.add("affine", [w.id], { coefficients: [k], bias: 0n }), exp: w.exp + exp });
+      if (cy.op === "const") return by(x, cy.attrs.value, y.exp);
+      if (cx.op === "const") return by(y, cx.attrs.value, x.exp);
+      return { id: b.add("mul", [x.id, y.id], {}), exp: x.exp + y.exp };
+    },
+    max: (x, y) => aligned(x, y, "max"),
+    min: (x, y) => aligned(x, y, "min"),
+    matvec: (kernel, x, bias) => {
+      const m = kernel.shape[1]!;
+      const live = x.flatMap((w, i) => (isZero(w) ? [] : [{ w, i }]));
+      return Array.from({ length: m }, (_, j) => {
+        const terms = live.flatMap(({ w, i }) => {
+          const c = kernel.data[i * m + j]!;
+          if (c === 0n) return [];
+          const z = trailingZeros(c);
+          return [{ id: w.id, c: c >> BigInt(z), exp: w.exp + kernel.exp + z }];
+        });
+        const k = bias?.data[j] ?? 0n;
+        const kz = k === 0n ? 0 : trailingZeros(k);
+        const exps = [...terms.map((t) => t.exp), ...(k === 0n ? [] : [bias!.exp + kz])];
+        if (terms.length === 0) return constant(k, bias?.exp ?? 0);
+        const exp = exps.reduce((p, q) => Math.min(p, q));
+        const coefficients = terms.map((t) => t.c << BigInt(t.exp - exp));
+        const biasAt = k === 0n ? 0n : (k >> BigInt(kz)) << BigInt(bias!.exp + kz - exp);
+        return { id: b.add("affine", terms.map((t) => t.id), { coefficients, bias: biasAt }), exp };
+      });
+    },
+    quantize: (x, to) => {
+      const drop = exponent(to.type) - x.exp;
+      if (isZero(x)) return x;
+      if (drop > 0) return { id: overflowed(rounded(x.id, drop, to.round), to), exp: exponent(to.type) };
+      const r = b.range(x.id);
+      const atType = { lo: shiftFloor(r.lo, -drop), hi: shiftFloor(r.hi, -drop) };
+      const legal = rangeOf(to.type);
+      const fits = contains(to.overflow === "SAT_SYM" && to.type.signed && to.type.width > 1 ? { lo: -legal.hi, hi: legal.hi } : legal, atType);
+      return fits ? x : { id: overflowed(align(x, exponent(to.type)), to), exp: exponent(to.type) };
+    },
+    lut: (x, f) => {
+      const { lo, hi } = b.range(x.id);
+      assert(hi - lo < BigInt(MAX_TABLE), `lut: a table of ${hi - lo + 1n} entries`);
+      const table = Array.from({ length: Number(hi - lo) + 1 }, (_, i) => applyUnary(f, lo + BigInt(i), x.exp));
+      return { id: b.add("lut", [x.id], { lo, table }), exp: exponent(f.to.type) };
+    },
+  };
+}
+
+/** The names of the module's buses: inputs, then outputs. */
+export function portNames(graph: Graph): { readonly inputs: readonly string[]; readonly outputs: readonly string[] } {
+  const names = identifiers([...graph.inputs.map((i) => (graph.nodes[i] as NodeWith<"input">).attrs.name), ...graph.outputs.map((o) => o.name)]);
+  return { inputs: names.slice(0, graph.inputs.length), outputs: names.slice(graph.inputs.length) };
+}
+
+function inputWires(node: Node, name: string, b: NetBuilder): readonly Wire[] {
+  const type = node.type.elem;
+  assert(type !== "real" && node.elements, "lower: a real input");
+  const exp = exponent(type);
+  const shift = (r: { exp: number }): number => Math.max(0, r.exp - exp);
+  const ranges = node.elements.map((r) => ({ lo: r.lo << BigInt(shift(r)), hi: r.hi << BigInt(shift(r)) }));
+  const ids = b.input({ name, shape: node.type.shape, type }, ranges);
+  // The low bits of a coarser element are zero on the bus: dropping them is exact.
+  return node.elements.map((r, i) => (shift(r) === 0 ? { id: ids[i]!, exp } : { id: b.add("shl", [ids[i]!], { shift: -shift(r) }), exp: r.exp }));
+}
+
+function outputPort(graph: Graph, o: GraphOutput, name: string, values: readonly Wire[], b: NetBuilder): void {
+  const node = graph.nodes[o.value]!;
+  const type = node.type.elem;
+  assert(type !== "real", "lower: a real output");
+  const exp = exponent(type);
+  const zero = (w: Wire): boolean => hull(b.range(w.id), { lo: 0n, hi: 0n }).lo === 0n && b.range(w.id).hi === 0n;
+  const elements = values.map((w) => (w.exp === exp || zero(w) ? w.id : b.add("shl", [w.id], { shift: w.exp - exp })));
+  b.output({ name, shape: node.type.shape, type }, elements);
+}
+
+/** Every value of the graph must be typed; every table within MAX_TABLE. */
+export function lower(graph: Graph): Netlist {
+  const b = new NetBuilder(graph.name, ["", ...graph.layers.map((l) => l.name)]);
+  const k = wires(b);
+  const names = portNames(graph);
+  const values: (readonly Wire[])[] = [];
+  graph.nodes.forEach((node, id) => {
+    b.layer = node.layer + 1;
+    if (node.op === "input") {
+      values.push(inputWires(node, names.inputs[graph.inputs.indexOf(id)]!, b));
+    } else {
+      const x = node.operands.map((v) => ({ shape: graph.nodes[v]!.type.shape, at: values[v]! }));
+      values.push(opDef(node.op).expand(k, x, node.attrs as never));
+    }
+  });
+  graph.outputs.forEach((o, i) => outputPort(graph, o, names.outputs[i]!, values[o.value]!, b));
+  return b.done();
+}
