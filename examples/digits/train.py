@@ -1,7 +1,7 @@
 """Trains the digits example: a small QKeras network on scikit-learn's 8x8 handwritten digits.
 
     pip install tensorflow-cpu==2.15.1 qkeras==0.9.0 tensorflow-model-optimization==0.7.5 \
-                pyparsing "numpy<2" scikit-learn setuptools        # Python 3.9 to 3.11
+                pyparsing "numpy<2" scikit-learn setuptools        # Python 3.11
     python train.py
 
 The files are written next to this script:
@@ -25,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import tensorflow as tf
-from qkeras import QActivation, QDense, quantized_bits, quantized_relu
+from qkeras import QActivation, QDense, quantized_bits
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -49,12 +49,13 @@ def dense(units, bits, name, **options):
 
 def digits_network():
     """64 pixels to 10 classes. Each layer has the width it needs: the wide one few bits, the last one most."""
+    # Activations are given as text: Keras saves a quantizer object in a form that QKeras cannot load again.
     return tf.keras.Sequential(
         [
             dense(32, 4, "fc1", input_shape=(64,)),
-            QActivation(quantized_relu(4, 1), name="relu1"),
+            QActivation("quantized_relu(4,1)", name="relu1"),
             dense(24, 5, "fc2"),
-            QActivation(quantized_relu(5, 1), name="relu2"),
+            QActivation("quantized_relu(5,1)", name="relu2"),
             dense(10, 6, "output"),
             tf.keras.layers.Activation("softmax", name="softmax"),
         ],

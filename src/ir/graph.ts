@@ -170,12 +170,14 @@ export type Rewrite = (node: Node, operands: readonly number[], builder: GraphBu
 
 export const copyNode: Rewrite = (node, operands, builder) => builder.add(node.op, operands, node.attrs as never);
 
-/** Rebuilds a graph node by node, keeping layers, inputs and outputs; nodes that nothing reads any more are dropped by `removeDead`. */
+/** Rebuilds a graph node by node, keeping layers, inputs and outputs; nodes that no output needs are left out, and layers whose value was such a node lose it. */
 export function rewriteGraph(graph: Graph, reporter: Reporter, rewrite: Rewrite): Graph | undefined {
   const builder = new GraphBuilder(graph.name, reporter);
   for (const layer of graph.layers) builder.beginLayer(layer.name, layer.kind, layer.at);
-  const now = new Int32Array(graph.nodes.length);
+  const live = liveNodes(graph);
+  const now = new Int32Array(graph.nodes.length).fill(-1);
   graph.nodes.forEach((node, id) => {
+    if (!live[id] && node.op !== "input") return;
     builder.resumeLayer(node.layer);
     now[id] = rewrite(node, node.operands.map((x) => now[x]!), builder, id);
   });
@@ -184,4 +186,20 @@ export function rewriteGraph(graph: Graph, reporter: Reporter, rewrite: Rewrite)
   });
   for (const o of graph.outputs) builder.output(o.name, now[o.value]!, o.host);
   return builder.done();
+}
+
+/** 1 for every node that some output depends on. */
+export function liveNodes(graph: Graph): Uint8Array {
+  const live = new Uint8Array(graph.nodes.length);
+  for (const o of graph.outputs) live[o.value] = 1;
+  for (let id = graph.nodes.length - 1; id >= 0; id--) if (live[id]) for (const x of graph.nodes[id]!.operands) live[x] = 1;
+  return live;
+}
+
+/** How often each value is read, outputs included. */
+export function useCounts(graph: Graph): Int32Array {
+  const uses = new Int32Array(graph.nodes.length);
+  for (const node of graph.nodes) for (const x of node.operands) uses[x]!++;
+  for (const o of graph.outputs) uses[o.value]!++;
+  return uses;
 }

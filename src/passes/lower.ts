@@ -7,6 +7,7 @@ import { identifiers } from "../ir/names.js";
 import { NetBuilder, type Netlist } from "../ir/netlist.js";
 import { opDef } from "../ir/ops/index.js";
 import { applyUnary } from "../ir/unary.js";
+import { pass } from "./pass.js";
 
 /** A cell whose value is worth 2^exp a step. */
 interface Wire {
@@ -167,8 +168,17 @@ function outputPort(graph: Graph, o: GraphOutput, name: string, values: readonly
   b.output({ name, shape: node.type.shape, type }, elements);
 }
 
+/** Multiplications by nonzero constants that one fully parallel design may hold. */
+export const MAX_PRODUCTS = 4_000_000;
+
+const productsOf = (node: Node): number => {
+  if (node.op !== "dense") return 0;
+  const positions = node.type.shape.slice(0, -1).reduce((a, b) => a * b, 1);
+  return positions * node.attrs.kernel.data.reduce((n, w) => (w === 0n ? n : n + 1), 0);
+};
+
 /** Every value of the graph must be typed; every table within MAX_TABLE. */
-export function lower(graph: Graph): Netlist {
+export function lowerGraph(graph: Graph): Netlist {
   const b = new NetBuilder(graph.name, ["", ...graph.layers.map((l) => l.name)]);
   const k = wires(b);
   const names = portNames(graph);
@@ -185,3 +195,20 @@ export function lower(graph: Graph): Netlist {
   graph.outputs.forEach((o, i) => outputPort(graph, o, names.outputs[i]!, values[o.value]!, b));
   return b.done();
 }
+
+export const lower = pass({
+  name: "lower",
+  doc: "expands every op into integer cells, constant matrix-vector products into `affine` cells; refuses networks too large to be fully parallel",
+  from: "graph",
+  to: "netlist",
+  run(graph: Graph, { reporter }) {
+    const products = graph.nodes.map(productsOf);
+    const total = products.reduce((a, b) => a + b, 0);
+    if (total <= MAX_PRODUCTS) return lowerGraph(graph);
+    const layer = graph.layers[graph.nodes[products.indexOf(Math.max(...products))]!.layer];
+    return reporter.error("QN403", `the network multiplies by ${total} nonzero weights, and a fully parallel design holds at most ${MAX_PRODUCTS}`, {
+      ...(layer ? { at: { ...layer.at, layer: layer.name } } : {}),
+      help: "this layer is the largest: prune it or make it smaller; `qnnc sim` runs networks of any size",
+    });
+  },
+});

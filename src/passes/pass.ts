@@ -29,13 +29,16 @@ export interface IrKinds {
 export type IrKind = keyof IrKinds;
 
 /** Rebuilds an IR without changing what it computes, except where `doc` says so. `undefined` after reporting why it could not. */
-export interface Pass<F extends IrKind = IrKind, T extends IrKind = IrKind> {
+export interface Pass<F extends IrKind, T extends IrKind> {
   readonly name: string;
   readonly doc: string;
   readonly from: F;
   readonly to: T;
   run(ir: IrKinds[F], cx: PassContext): IrKinds[T] | undefined;
 }
+
+/** Any pass, whatever it takes and gives. */
+export type AnyPass = { [F in IrKind]: { [T in IrKind]: Pass<F, T> }[IrKind] }[IrKind];
 
 export const pass = <F extends IrKind, T extends IrKind>(definition: Pass<F, T>): Pass<F, T> => definition;
 
@@ -45,11 +48,11 @@ export type Ir = { readonly kind: "graph"; readonly ir: Graph } | { readonly kin
 export type Observe = (passName: string, after: Ir, before: Ir) => void;
 
 /** Runs passes in order; stops with `undefined` at the first that reports an error. */
-export function runPasses(start: Ir, passes: readonly Pass[], cx: PassContext, observe?: Observe): Ir | undefined {
+export function runPasses(start: Ir, passes: readonly AnyPass[], cx: PassContext, observe?: Observe): Ir | undefined {
   let now = start;
   for (const p of passes) {
     assert(p.from === now.kind, `pass ${p.name} takes a ${p.from}, and the ${now.kind} is at hand`);
-    const ir = p.run(now.ir as never, cx);
+    const ir = (p.run as (ir: Graph | Netlist, cx: PassContext) => Graph | Netlist | undefined)(now.ir, cx);
     if (ir === undefined || cx.reporter.failed) return undefined;
     const after = { kind: p.to, ir } as Ir;
     observe?.(p.name, after, now);
