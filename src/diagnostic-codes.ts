@@ -33,7 +33,7 @@ export const codes = {
   QN304: "a weight does not fit its type",
   QN305: "operands do not fit the operation",
   // Options and usage
-  QN400: "a flag has a bad value",
+  QN400: "a flag or argument is unknown or has a bad value",
   QN401: "flags contradict one another",
   QN402: "the design cannot be scheduled as asked",
   QN403: "the design exceeds the limit on cells",
@@ -45,6 +45,22 @@ export const codes = {
   // Textual IR
   QN600: "the textual IR is malformed",
   QN601: "the textual IR contradicts its own types",
+  // The .qnn language
+  QN800: "the source text cannot be read or exceeds a limit",
+  QN801: "a character that the language does not know, or a string that is not closed",
+  QN802: "a syntax error",
+  QN803: "an unknown name",
+  QN804: "a name is defined twice",
+  QN805: "a call does not match what it calls",
+  QN806: "an argument of the wrong kind",
+  QN807: "the shapes do not fit",
+  QN808: "a value is never used",
+  QN809: "a block or an include leads back to itself",
+  QN810: "a path leads out of the project folder",
+  QN811: "a number cannot be used here",
+  QN812: "a setting is unknown or has a bad value",
+  QN813: "the network is incomplete or has too many parts",
+  QN814: "a setting has no effect yet",
   // Verification
   QN700: "two executions of the same network disagree",
 } as const;

@@ -115,6 +115,8 @@ const REFUSED: readonly (readonly [Json, string, RegExp])[] = [
   ["quantized_relu(4,-1)", "QN204", /negative/],
   ["quantized_po2(4,log2_rounding='up')", "QN204", /rnd/],
   ["ternary(alpha='auto',threshold=0.5)", "QN204", /threshold/],
+  ["binary(elements_per_scale=4)", "QN204", /elements_per_scale/],
+  ["quantized_bits(4,post_training_scale=[1])", "QN204", /post_training_scale/],
   ["hard_tanh(1)", "QN204", /at most 0/],
   [`quantized_bits(${"(".repeat(100000)}`, "QN204", /too long/],
   ["", "QN204", /expected a name/],

@@ -1,6 +1,8 @@
-// Reads an HDF5 file (untrusted bytes) into a plain tree of groups, attributes and numeric datasets, through the HDF5 library in WebAssembly.
-import type { Entity, Group } from "h5wasm";
+// Reads an HDF5 file (untrusted bytes) into a plain tree of groups, attributes and numeric datasets. Own code, because the HDF5 C library can be
+// made to loop for ever by a few flipped bytes; this reader does work bounded by the file's size and the limits.
 import type { Reporter } from "../../diagnostics.js";
+import { MAX_RATIO, numbers, storedBytes, strings } from "./hdf5-data.js";
+import { type Cursor, damaged, datatype, dataspace, type Link, linkMessage, type Message, objectHeader, Refusal, superblock, symbolTable, unsupported } from "./hdf5-format.js";
 
 export type Attribute = string | number | readonly string[] | readonly number[];
 
@@ -22,44 +24,19 @@ export interface Hdf5Limits {
   readonly elements: number;
   readonly objects: number;
   readonly depth: number;
-  readonly attributeBytes: number;
 }
 
-export const hdf5Limits: Hdf5Limits = { bytes: 512 << 20, elements: 1 << 26, objects: 200_000, depth: 32, attributeBytes: 64 << 20 };
+export const hdf5Limits: Hdf5Limits = { bytes: 512 << 20, elements: 1 << 26, objects: 200_000, depth: 32 };
 
 /** Optimizer state is as large as the weights and means nothing to a compiler. */
 const SKIP = new Set(["optimizer", "optimizer_weights"]);
 const SIGNATURE = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
-/** No HDF5 filter that this library holds compresses better than deflate's 1032:1. */
-const MAX_RATIO = 1100;
+const OUTSIDE = "qnnc never follows links out of a model file; save the model again";
 
 export const isHdf5 = (bytes: Uint8Array): boolean => SIGNATURE.every((b, i) => bytes[i] === b);
 
-/** A reason not to go on, thrown and caught inside this file only (the library throws as well). */
-class Refusal extends Error {
-  readonly help: string | undefined;
-  constructor(message: string, help?: string) {
-    super(message);
-    this.help = help;
-  }
-}
-
-type Library = typeof import("h5wasm");
-let library: Promise<Library> | undefined;
-
-/** Loaded on first use: it takes a third of a second. Its errors become exceptions instead of text on stderr. */
-async function load(): Promise<Library> {
-  library ??= import("h5wasm").then(async (h5) => {
-    (await h5.ready).activate_throwing_error_handler();
-    return h5;
-  });
-  return library;
-}
-
-let serial = 0;
-
 /** Reads the whole tree. Damage, excess and links out of the file give one QN103 and `undefined`. */
-export async function readHdf5(bytes: Uint8Array, source: string, reporter: Reporter, limits: Hdf5Limits = hdf5Limits): Promise<H5Group | undefined> {
+export function readHdf5(bytes: Uint8Array, source: string, reporter: Reporter, limits: Hdf5Limits = hdf5Limits): H5Group | undefined {
   const at = { source };
   if (bytes.length > limits.bytes) return reporter.error("QN103", `the HDF5 file has ${bytes.length} bytes; the limit is ${limits.bytes}`, { at });
   if (!isHdf5(bytes)) {
@@ -68,103 +45,128 @@ export async function readHdf5(bytes: Uint8Array, source: string, reporter: Repo
       help: "write weights with `model.save_weights('weights.h5')` or a whole model with `model.save('model.h5')`",
     });
   }
-  const h5 = await load();
-  const fs = h5.FS;
-  if (!fs) return reporter.error("QN103", "the HDF5 library did not start", { at });
-  // A fresh name for each call, so that overlapping reads never see each other's file.
-  const name = `/qnnc-${serial++}.h5`;
-  let file: InstanceType<Library["File"]> | undefined;
   try {
-    fs.writeFile(name, bytes);
-    file = new h5.File(name, "r");
-    return new Walk(h5, bytes.length, limits).group(file, 0);
+    const root = new Walk(bytes, limits).object(superblock(bytes), "the root", 0);
+    if (root.kind === "group") return root;
+    throw damaged("the root group");
   } catch (error) {
-    const help = error instanceof Refusal ? error.help : "copy or save the file again; a download that stopped early is the usual cause";
-    return reporter.error("QN103", `the HDF5 file cannot be read: ${reason(error)}`, { at, ...(help === undefined ? {} : { help }) });
-  } finally {
-    quietly(() => file?.close());
-    quietly(() => fs.unlink(name));
+    if (!(error instanceof Refusal)) throw error;
+    return reporter.error("QN103", `the HDF5 file cannot be read: ${error.message}`, { at, ...(error.help === undefined ? {} : { help: error.help }) });
   }
 }
 
-function quietly(action: () => unknown): void {
-  try {
-    action();
-  } catch {
-    // Closing a damaged file may fail again; the first failure has been reported.
-  }
-}
-
-/** The innermost line of the library's error stack says what is wrong; the rest is its own source lines. */
-function reason(error: unknown): string {
-  if (error instanceof Refusal) return error.message;
-  const lines = String(error instanceof Error ? error.message : error).matchAll(/ in (?:H5\w+)\(\): (.+)/g);
-  const last = [...lines].at(-1)?.[1];
-  return last ?? "its structure is damaged";
-}
+/** The messages that this reader understands, by their numbers in the specification. */
+const MESSAGE = { dataspace: 1, linkInfo: 2, datatype: 3, link: 6, external: 7, layout: 8, filters: 11, attribute: 12, symbolTable: 17, attributeInfo: 21 } as const;
 
 class Walk {
-  readonly #h5: Library;
-  readonly #fileBytes: number;
+  readonly #bytes: Uint8Array;
   readonly #limits: Hdf5Limits;
   #objects = 0;
   #elements = 0;
-  constructor(h5: Library, fileBytes: number, limits: Hdf5Limits) {
-    this.#h5 = h5;
-    this.#fileBytes = fileBytes;
+  /** Addresses of the object headers so far. */
+  readonly #seen = new Set<number>();
+  constructor(bytes: Uint8Array, limits: Hdf5Limits) {
+    this.#bytes = bytes;
     this.#limits = limits;
   }
 
-  group(group: Group, depth: number): H5Group {
+  object(header: Cursor, name: string, depth: number): H5Group | H5Dataset {
     if (depth > this.#limits.depth) throw new Refusal(`groups nest deeper than ${this.#limits.depth} levels`, "a link may form a cycle");
+    this.count();
+    if (this.#seen.has(header.pos)) throw new Refusal(`\`${name}\` is linked twice, perhaps in a cycle`, "Keras writes no such links; save the model again");
+    this.#seen.add(header.pos);
+    const messages = objectHeader(header);
+    const find = (type: number): Message | undefined => messages.find((m) => m.type === type);
+    const layout = find(MESSAGE.layout);
+    if (layout) return this.dataset(messages, layout, name);
+    return { kind: "group", attributes: this.attributes(messages), children: this.children(header, messages, depth) };
+  }
+
+  count(): void {
+    if (++this.#objects > this.#limits.objects) throw new Refusal(`it holds more than ${this.#limits.objects} objects`);
+  }
+
+  children(header: Cursor, messages: readonly Message[], depth: number): Map<string, H5Group | H5Dataset> {
     const children = new Map<string, H5Group | H5Dataset>();
-    for (const key of group.keys()) {
-      if (depth === 0 && SKIP.has(key)) continue;
-      if (++this.#objects > this.#limits.objects) throw new Refusal(`more than ${this.#limits.objects} objects`);
-      const child = this.entity(group.get(key), key, depth);
-      if (child) children.set(key, child);
+    for (const link of linksOf(messages)) {
+      if (depth === 0 && SKIP.has(link.name)) continue;
+      if (link.external) throw new Refusal(`\`${link.name}\` is a link into another file`, OUTSIDE);
+      if (children.has(link.name)) throw damaged("a group's list of names");
+      this.count();
+      if (link.address !== undefined) children.set(link.name, this.object(header.at(link.address), link.name, depth + 1));
     }
-    return { kind: "group", attributes: this.attributes(group), children };
+    return children;
   }
 
-  entity(entity: Entity | null, key: string, depth: number): H5Group | H5Dataset | undefined {
-    if (entity instanceof this.#h5.ExternalLink) throw new Refusal(`\`${key}\` is a link into another file`, "qnnc never follows links out of a model file; save the model again");
-    if (entity instanceof this.#h5.Group) return this.group(entity, depth + 1);
-    if (entity instanceof this.#h5.Dataset) return this.dataset(entity, key);
-    if (entity === null) throw new Refusal(`\`${key}\` cannot be opened`);
-    return undefined;
+  dataset(messages: readonly Message[], layout: Message, name: string): H5Dataset {
+    const [space, type] = [one(messages, MESSAGE.dataspace), one(messages, MESSAGE.datatype)];
+    if (messages.some((m) => m.type === MESSAGE.external)) throw new Refusal(`\`${name}\` is stored in other files`, OUTSIDE);
+    const shape = dataspace(space.at) ?? [0];
+    const elem = datatype(type.at);
+    const size = shape.reduce((n, d) => n * d, 1);
+    if (!shape.every((d) => Number.isSafeInteger(d)) || !Number.isSafeInteger(size)) throw new Refusal(`\`${name}\` has an impossible shape`);
+    this.#elements += size;
+    if (this.#elements > this.#limits.elements) throw new Refusal(`its datasets hold more than ${this.#limits.elements} elements`);
+    if (size * elem.size > this.#bytes.length * MAX_RATIO) throw new Refusal(`\`${name}\` claims ${size} elements, more than the file can hold`);
+    if (elem.kind !== "float" && elem.kind !== "integer") return { kind: "dataset", shape, values: undefined };
+    const raw = storedBytes(layout, messages.find((m) => m.type === MESSAGE.filters), shape, elem);
+    return { kind: "dataset", shape, values: numbers(raw, size, elem) };
   }
 
-  dataset(dataset: InstanceType<Library["Dataset"]>, key: string): H5Dataset {
-    const meta = dataset.metadata;
-    const shape = meta.shape ?? [];
-    if (meta.virtual_sources?.length) throw new Refusal(`\`${key}\` is stored in other files`, "qnnc never follows links out of a model file; save the model again");
-    const count = shape.reduce((n, d) => n * d, 1);
-    if (!shape.every((d) => Number.isSafeInteger(d) && d >= 0) || !Number.isSafeInteger(count)) throw new Refusal(`\`${key}\` has an impossible shape`);
-    this.#elements += count;
-    if (this.#elements > this.#limits.elements) throw new Refusal(`the datasets hold more than ${this.#limits.elements} elements`);
-    if (count * meta.size > this.#fileBytes * MAX_RATIO) throw new Refusal(`\`${key}\` claims ${count} elements, more than the file can hold`);
-    // Types 0 and 1 are integers and floats; half floats have no array type in this library.
-    const numeric = (meta.type === 0 && meta.size <= 8) || (meta.type === 1 && (meta.size === 4 || meta.size === 8));
-    if (!numeric) return { kind: "dataset", shape, values: undefined };
-    const value = count === 0 ? new Float32Array() : dataset.value;
-    const values = value instanceof Float32Array || value instanceof Float64Array ? value : Float64Array.from(ArrayBuffer.isView(value) ? (value as Int32Array) : [value as number], Number);
-    if (values.length !== count) throw new Refusal(`\`${key}\` has ${values.length} elements where its shape says ${count}`);
-    return { kind: "dataset", shape, values };
-  }
-
-  attributes(group: Group): Map<string, Attribute> {
+  attributes(messages: readonly Message[]): Map<string, Attribute> {
     const found = new Map<string, Attribute>();
-    for (const [name, attribute] of Object.entries(group.attrs)) {
-      if (++this.#objects > this.#limits.objects) throw new Refusal(`more than ${this.#limits.objects} objects`);
-      const meta = attribute.metadata;
-      const count = (attribute.shape ?? []).reduce((n, d) => n * d, 1);
-      if (count * meta.size > Math.min(this.#limits.attributeBytes, this.#fileBytes)) throw new Refusal(`the attribute \`${name}\` claims more bytes than the file holds`);
-      const value: unknown = attribute.value;
-      if (typeof value === "string" || typeof value === "number") found.set(name, value);
-      else if (Array.isArray(value) && value.every((v) => typeof v === "string")) found.set(name, value as string[]);
-      else if (value instanceof Float64Array || value instanceof Float32Array) found.set(name, [...value]);
+    if (messages.some((m) => m.type === MESSAGE.attributeInfo && dense(m))) throw unsupported("dense attribute storage");
+    for (const message of messages) {
+      if (message.type !== MESSAGE.attribute) continue;
+      this.count();
+      const [name, value] = this.attribute(message);
+      if (value !== undefined) found.set(name, value);
     }
     return found;
   }
+
+  attribute(message: Message): readonly [string, Attribute | undefined] {
+    const c = message.at.at(message.at.pos);
+    const version = c.u8();
+    const flags = c.u8();
+    if (message.shared || (version > 1 && (flags & 3) !== 0)) throw unsupported("shared attributes");
+    if (version < 1 || version > 3) throw damaged("an attribute");
+    const [nameSize, typeSize, spaceSize] = [c.u16(), c.u16(), c.u16()];
+    if (version === 3) c.skip(1);
+    // Version 1 pads each part to a multiple of 8 bytes.
+    const part = (size: number): Cursor => c.at(c.take(version === 1 ? Math.ceil(size / 8) * 8 : size));
+    const name = new TextDecoder().decode(part(nameSize).slice(nameSize)).replace(/\0.*$/s, "");
+    const type = datatype(part(typeSize));
+    const shape = dataspace(part(spaceSize));
+    if (!shape) return [name, undefined];
+    const size = shape.reduce((n, d) => n * d, 1);
+    if (!(size * type.size <= message.size)) throw damaged("an attribute");
+    const text = strings(c, size, type);
+    if (text) return [name, shape.length === 0 ? text[0]! : text];
+    const values = numbers(c.slice(size * type.size), size, type);
+    return [name, values && (shape.length === 0 ? values[0]! : [...values])];
+  }
+}
+
+function one(messages: readonly Message[], type: number): Message {
+  const m = messages.find((x) => x.type === type);
+  if (!m) throw damaged("a dataset");
+  if (m.shared) throw unsupported("committed datatypes");
+  return m;
+}
+
+function* linksOf(messages: readonly Message[]): Generator<Link> {
+  for (const m of messages) {
+    if (m.type === MESSAGE.symbolTable) yield* symbolTable(m.at.at(m.at.pos));
+    else if (m.type === MESSAGE.link) yield linkMessage(m.at.at(m.at.pos));
+    else if (m.type === MESSAGE.linkInfo && dense(m)) throw unsupported("dense group storage");
+  }
+}
+
+/** Whether a link info or attribute info message points to a fractal heap. */
+function dense(m: Message): boolean {
+  const c = m.at.at(m.at.pos).skip(1);
+  const flags = c.u8();
+  c.skip(flags & 1 ? (m.type === MESSAGE.linkInfo ? 8 : 2) : 0);
+  return c.offset() !== undefined;
 }

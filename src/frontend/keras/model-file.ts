@@ -23,8 +23,8 @@ interface Opened {
   readonly weights: { readonly root: H5Group; readonly source: string } | undefined;
 }
 
-export async function openKeras(files: KerasFiles, order: VariableOrder, reporter: Reporter): Promise<KerasModel | undefined> {
-  const opened = await openContainers(files, reporter);
+export function openKeras(files: KerasFiles, order: VariableOrder, reporter: Reporter): KerasModel | undefined {
+  const opened = openContainers(files, reporter);
   const topology = opened && readTopology(opened.document, reporter);
   if (!topology) return undefined;
   const { weights } = opened;
@@ -39,8 +39,8 @@ export async function openKeras(files: KerasFiles, order: VariableOrder, reporte
   return { ...topology, weightsSource: weights.source, weightsOf: (layer) => store.weightsOf(layer) };
 }
 
-async function openContainers({ model, weights }: KerasFiles, reporter: Reporter): Promise<Opened | undefined> {
-  const extra = weights && (await openWeightsFile(weights, reporter));
+function openContainers({ model, weights }: KerasFiles, reporter: Reporter): Opened | undefined {
+  const extra = weights && openWeightsFile(weights, reporter);
   if (weights && !extra) return undefined;
   if (isZip(model.bytes)) return openArchive(model, extra, reporter);
   if (isHdf5(model.bytes)) return openH5(model, extra, reporter);
@@ -49,28 +49,28 @@ async function openContainers({ model, weights }: KerasFiles, reporter: Reporter
   return document && { document, weights: extra };
 }
 
-async function openWeightsFile({ name, bytes }: NamedBytes, reporter: Reporter): Promise<{ root: H5Group; source: string } | undefined> {
+function openWeightsFile({ name, bytes }: NamedBytes, reporter: Reporter): { root: H5Group; source: string } | undefined {
   // A whole .keras serves as well: its weights are inside.
   const inner = isZip(bytes) ? readArchive(bytes, name, reporter) : { weights: bytes };
   if (!inner) return undefined;
   if (!inner.weights) return reporter.error("QN106", "the archive holds no model.weights.h5", { at: { source: name } });
-  const root = await readHdf5(inner.weights, name, reporter);
+  const root = readHdf5(inner.weights, name, reporter);
   return root && { root, source: name };
 }
 
-async function openArchive(model: NamedBytes, extra: Opened["weights"], reporter: Reporter): Promise<Opened | undefined> {
+function openArchive(model: NamedBytes, extra: Opened["weights"], reporter: Reporter): Opened | undefined {
   const archive = readArchive(model.bytes, model.name, reporter);
   if (!archive) return undefined;
   const document = parseJsonBytes(archive.config, `${model.name}/config.json`, reporter);
   if (!document) return undefined;
   if (extra || !archive.weights) return { document, weights: extra };
   const source = `${model.name}/model.weights.h5`;
-  const root = await readHdf5(archive.weights, source, reporter);
+  const root = readHdf5(archive.weights, source, reporter);
   return root && { document, weights: { root, source } };
 }
 
-async function openH5(model: NamedBytes, extra: Opened["weights"], reporter: Reporter): Promise<Opened | undefined> {
-  const root = await readHdf5(model.bytes, model.name, reporter);
+function openH5(model: NamedBytes, extra: Opened["weights"], reporter: Reporter): Opened | undefined {
+  const root = readHdf5(model.bytes, model.name, reporter);
   if (!root) return undefined;
   const config = root.attributes.get("model_config");
   if (typeof config !== "string") {

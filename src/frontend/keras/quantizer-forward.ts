@@ -12,6 +12,8 @@ export interface Forward {
   readonly values: Float64Array;
   /** QKeras' `quantizer.scale` after the call; one for all, or one per channel. */
   readonly scale?: Scales;
+  /** Where there is a scale: the short dyadics that it multiplies. */
+  readonly grid?: Float64Array;
 }
 
 /** tf.round: half to even. */
@@ -46,8 +48,9 @@ const forwards: Forwards = {
     const high = unsigned === 0 ? 0.5 : f(2 ** unsigned - 1);
     const low = unsigned === 0 ? -0.5 : q.keep_negative ? f(-(2 ** unsigned) + Number(q.symmetric)) : 0;
     const quantum = (v: number, s: number): number => (unsigned === 0 ? roundHalfEven(f(clip(f(v / s), low, high) - 0.5)) + 0.5 : roundHalfEven(clip(f(v / s), low, high)));
-    const scale: Scales = isAuto(q.alpha) ? autoLinear(x, shape, q, quantum, low, high) : scaleOf(f(fixedAlpha(q.alpha, 0) * step), shape);
-    return { values: x.map((v, i) => mix(v, f(scale.at(i) * quantum(v, scale.at(i))), q.qnoise_factor)), scale };
+    const scale: Scales = isAuto(q.alpha) ? autoLinear(x, shape, q, quantum, low, high) : constantScale(q.alpha, shape, step);
+    const grid = x.map((v, i) => quantum(v, scale.at(i)));
+    return { values: x.map((v, i) => mix(v, f(scale.at(i) * grid[i]!), q.qnoise_factor)), scale, grid };
   },
   quantized_relu: (q, x) => {
     const unsigned = q.bits - Number(q.negative_slope !== 0);
@@ -132,17 +135,20 @@ function quantizedBits(q: Omit<QuantizerOf<"quantized_bits">, "name">, x: Float6
   const unsigned = q.bits - Number(q.keep_negative);
   const [m, mi] = [f(2 ** unsigned), f(2 ** q.integer)];
   if (isAuto(q.alpha)) {
-    const { scale, z } = autoBits(q.alpha, x, shape, q, mi);
-    const values = x.map((v, i) => mix(v, f(f(scale.at(i) * mi) * z[i]!), q.qnoise_factor));
-    return { values, scale: { ...scale, values: scale.values.map((s) => s * m) } };
+    const frozen = q.post_training_scale === null ? undefined : constantScale(q.post_training_scale, shape, 1 / m);
+    const { scale, z } = autoBits(q.alpha, x, shape, q, mi, frozen);
+    const grid = z.map((level) => f(f(mi * level) / m));
+    const ofGrid: Scales = { values: scale.values.map((s) => f(s * m)), at: (i) => f(scale.at(i) * m) };
+    return { values: x.map((v, i) => mix(v, f(ofGrid.at(i) * grid[i]!), q.qnoise_factor)), scale: ofGrid, grid };
   }
   const scale = constantScale(q.alpha, shape);
   const [low, high] = [q.keep_negative ? f(-m + Number(q.symmetric)) : 0, f(m - 1)];
-  const grid = (v: number): number => {
+  const step = (v: number): number => {
     if (unsigned > 0) return f(f(mi * clip(roundHalfEven(f(f(v * m) / mi)), low, high)) / m);
     return q.keep_negative ? signUp(v) : (signUp(v) + 1) / 2;
   };
-  return { values: x.map((v, i) => mix(v, f(scale.at(i) * grid(v)), q.qnoise_factor)), scale };
+  const grid = x.map(step);
+  return { values: x.map((v, i) => mix(v, f(scale.at(i) * grid[i]!), q.qnoise_factor)), scale, grid };
 }
 
 function ternary(q: QuantizerOf<"ternary"> | QuantizerOf<"stochastic_ternary">, x: Float64Array, shape: Shape): Forward {
@@ -154,11 +160,13 @@ function ternary(q: QuantizerOf<"ternary"> | QuantizerOf<"stochastic_ternary">, 
   return scaled(x.map((v) => (Math.abs(v) >= threshold ? Math.sign(v) : 0)), constantScale(q.alpha, shape));
 }
 
-const scaled = (levels: Float64Array, scale: Scales): Forward => ({ values: levels.map((z, i) => f(scale.at(i) * z)), scale });
+const scaled = (grid: Float64Array, scale: Scales): Forward => ({ values: grid.map((z, i) => f(scale.at(i) * z)), scale, grid });
 
-const fixedAlpha = (a: Alpha, channel: number): number => f(typeof a === "number" ? a : Array.isArray(a) ? (a[channel % a.length] as number) : 1);
-const constantScale = (a: Alpha, shape: Shape): Scales =>
-  Array.isArray(a) ? scaleOf(Float64Array.from(a as readonly number[], f), shape) : scaleOf(fixedAlpha(a, 0), shape);
+/** One scale, or one per channel of the last axis. */
+const constantScale = (a: Alpha, shape: Shape, factor = 1): Scales =>
+  Array.isArray(a)
+    ? scaleOf(Float64Array.from(a as readonly number[], (v) => f(v * factor)), shape)
+    : scaleOf(f((typeof a === "number" ? a : 1) * factor), shape);
 
 /** Smallest and largest exponent, from the bits that are left for it. */
 export function po2Exponents(q: QuantizerOf<"quantized_po2"> | QuantizerOf<"quantized_relu_po2">): { readonly min: number; readonly max: number } {

@@ -76,25 +76,28 @@ const limitPo2 = (s: number, o: ScaleOptions): number =>
   Math.min(Math.max(s, 2 ** (o.min_po2_exponent ?? -1074)), 2 ** (o.max_po2_exponent ?? 1023));
 
 /** quantized_bits: levels ±(2^(bits−1) − 1) whatever keep_negative says, halves away from zero, five refinements for `auto_po2`. */
-export function autoBits(alpha: Auto, x: Float64Array, shape: Shape, q: Pick<QuantizerOf<"quantized_bits">, "bits"> & ScaleOptions, mi: number): { scale: Scales; z: Float64Array } {
+export function autoBits(
+  alpha: Auto,
+  x: Float64Array,
+  shape: Shape,
+  q: Pick<QuantizerOf<"quantized_bits">, "bits"> & ScaleOptions,
+  mi: number,
+  frozen: Scales | undefined,
+): { scale: Scales; z: Float64Array } {
   const xs = x.map((v) => f(v / mi));
   const levels = 2 * (2 ** (q.bits - 1) - 1);
-  const g = groups(shape, q.scale_axis, "one");
-  const first = maxAbs(xs, g).map((m) => f(f(2 * m) / levels));
-  let scale: Scales = grouped(alpha === "auto_po2" ? first.map(po2) : first, g);
   // A channel of zeros has scale 0; comparing 0/0 with < takes the limit, and its sign then gives 0.
   const levelOf = (v: number, s: number): number => {
     const level = Math.floor(f(f(Math.abs(v) / s) + 0.5));
     return Math.sign(v) * (level < levels / 2 ? level : levels / 2);
   };
-  let z = xs.map((v, i) => levelOf(v, scale.at(i)));
-  if (alpha === "auto_po2") {
-    for (let n = 0; n < 5; n++) {
-      z = xs.map((v, i) => levelOf(v, scale.at(i)));
-      scale = leastSquares("auto_po2", xs, z, shape, q);
-    }
-  }
-  return { scale, z };
+  const quantize = (s: Scales): Float64Array => xs.map((v, i) => levelOf(v, s.at(i)));
+  if (frozen) return { scale: frozen, z: quantize(frozen) };
+  const g = groups(shape, q.scale_axis, "one");
+  const first = maxAbs(xs, g).map((m) => f(f(2 * m) / levels));
+  let scale: Scales = grouped(alpha === "auto_po2" ? first.map(po2) : first, g);
+  if (alpha === "auto_po2") for (let n = 0; n < 5; n++) scale = leastSquares("auto_po2", xs, quantize(scale), shape, q);
+  return { scale, z: quantize(scale) };
 }
 
 type Quantum = (v: number, scale: number) => number;

@@ -132,8 +132,15 @@ export type ArgValue = null | boolean | number | string | readonly number[];
 
 const isPowerOfTwo = (x: number): boolean => x > 0 && Number.isInteger(Math.log2(x));
 
+const grouped = (q: { readonly elements_per_scale: number | null }): string | undefined =>
+  q.elements_per_scale === null ? undefined : "elements_per_scale is not supported";
+
 /** What no single argument's bounds can say. */
 const rules: { readonly [N in QuantizerName]?: (q: QuantizerOf<N>) => string | undefined } = {
+  quantized_bits: (q) =>
+    q.post_training_scale !== null && !isAuto(q.alpha) ? "post_training_scale belongs to alpha `auto` or `auto_po2`" : grouped(q),
+  quantized_hswish: grouped,
+  binary: grouped,
   quantized_relu: (q) =>
     q.negative_slope !== 0 && !isPowerOfTwo(q.negative_slope)
       ? `negative_slope must be a power of two, not ${q.negative_slope}`

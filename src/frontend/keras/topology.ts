@@ -86,10 +86,14 @@ function readLayer(json: JsonObject, pointer: string): KerasLayer | string {
   if (isObject(inner) && typeof inner.class_name === "string" && isObject(inner.config)) {
     return { name, className: inner.class_name, module: moduleOf(inner), config: inner.config, pointer: `${pointer}/config/layer/config`, builtShape: shapeWithoutBatch(build) };
   }
-  return { name, className: className.replace(/^(?:Custom|qkeras|Addons)>/, ""), module: moduleOf(json), config, pointer: `${pointer}/config`, builtShape: shapeWithoutBatch(build) };
+  return { name, className: className.replace(/^qkeras>/, ""), module: moduleOf(json), config, pointer: `${pointer}/config`, builtShape: shapeWithoutBatch(build) };
 }
 
-const moduleOf = (json: JsonObject): string | undefined => (typeof json.module === "string" ? json.module : undefined);
+/** The module, or the package under which the class was registered: `MyPackage>Dense` is not Keras' Dense. */
+function moduleOf({ module, registered_name: registered }: JsonObject): string | undefined {
+  const owner = typeof registered === "string" && registered.includes(">") ? registered.slice(0, registered.indexOf(">")) : undefined;
+  return owner !== undefined && owner !== "qkeras" ? owner : typeof module === "string" ? module : undefined;
+}
 
 export function shapeWithoutBatch(shape: Json | undefined): readonly (number | null)[] | undefined {
   if (!isArray(shape) || shape.length < 1 || !shape.every((d) => d === null || typeof d === "number")) return undefined;
