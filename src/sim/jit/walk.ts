@@ -1,0 +1,43 @@
+// A loop over elements: pointers that advance by strides where the addresses are regular, else by a table of addresses in memory.
+import type { FunctionBuilder, Local } from "./function-builder.js";
+import type { MemoryPlan } from "./memory.js";
+
+/** The address of each turn, in bytes; relative to `base` where given. */
+export interface Column {
+  readonly at: readonly number[];
+  readonly base?: Local;
+}
+
+const strideOf = (at: readonly number[]): number | undefined => {
+  const stride = at.length > 1 ? at[1]! - at[0]! : 0;
+  return at.every((a, i) => a === at[0]! + i * stride) ? stride : undefined;
+};
+
+/** Runs the body once a row of the columns, with a pointer a column. */
+export function walk(f: FunctionBuilder, memory: MemoryPlan, columns: readonly Column[], body: (pointers: readonly Local[]) => void): void {
+  const { m } = f;
+  const count = columns[0]!.at.length;
+  const based = (c: Column, address: number): Local => {
+    const pointer = f.pointer(address);
+    if (c.base) f.set(pointer, m.i32.add(f.get(pointer), f.get(c.base)));
+    return pointer;
+  };
+  const strides = columns.map((c) => strideOf(c.at));
+  f.scope(() => {
+    if (strides.every((s) => s !== undefined)) {
+      const pointers = columns.map((c) => based(c, c.at[0]!));
+      f.repeat(count, pointers.map((pointer, i) => ({ pointer, stride: strides[i]! })), () => body(pointers));
+      return;
+    }
+    const rows = new Int32Array(count * columns.length);
+    columns.forEach((c, k) => c.at.forEach((a, i) => (rows[i * columns.length + k] = a)));
+    const table = f.pointer(memory.data(new Uint8Array(rows.buffer)));
+    f.repeat(count, [{ pointer: table, stride: 4 * columns.length }], () => {
+      const pointers = columns.map((c, k) => {
+        const entry = m.i32.load(4 * k, 4, f.get(table));
+        return f.int(c.base ? m.i32.add(entry, f.get(c.base)) : entry, false);
+      });
+      body(pointers);
+    });
+  });
+}
