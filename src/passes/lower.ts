@@ -1,12 +1,13 @@
 // lower: Graph → Netlist. Every op is expanded with wires in place of numbers; this file holds the wire arithmetic and nothing about ops.
 import { assert } from "../diagnostics.js";
-import type { Arith } from "../ir/arith.js";
+import type { Arith, Interval } from "../ir/arith.js";
 import { contains, type Conversion, exponent, hull, type Range, rangeOf, type Rounding, shiftFloor, trailingZeros } from "../ir/fixed.js";
 import type { Graph, GraphOutput, Node, NodeWith } from "../ir/graph.js";
 import { identifiers } from "../ir/names.js";
 import { NetBuilder, type Netlist } from "../ir/netlist.js";
 import { opDef } from "../ir/ops/index.js";
 import { applyUnary } from "../ir/unary.js";
+import { keepWidth } from "./keep-width.js";
 import { pass } from "./pass.js";
 
 /** A cell whose value is worth 2^exp a step. */
@@ -168,6 +169,12 @@ function outputPort(graph: Graph, o: GraphOutput, name: string, values: readonly
   b.output({ name, shape: node.type.shape, type }, elements);
 }
 
+/** The wire, no wider than the graph's analysis proves: cells in between, such as those of a rounding, may derive less. */
+function bounded(b: NetBuilder, w: Wire, { lo, hi, exp }: Interval): Wire {
+  const shift = exp - w.exp;
+  return { id: keepWidth(b, w.id, { lo: -shiftFloor(-lo, shift), hi: shiftFloor(hi, shift) }), exp: w.exp };
+}
+
 /** Multiplications by nonzero constants that one fully parallel design may hold. */
 export const MAX_PRODUCTS = 4_000_000;
 
@@ -189,7 +196,7 @@ export function lowerGraph(graph: Graph): Netlist {
       values.push(inputWires(node, names.inputs[graph.inputs.indexOf(id)]!, b));
     } else {
       const x = node.operands.map((v) => ({ shape: graph.nodes[v]!.type.shape, at: values[v]! }));
-      values.push(opDef(node.op).expand(k, x, node.attrs as never));
+      values.push(opDef(node.op).expand(k, x, node.attrs as never).map((w, i) => bounded(b, w, node.elements![i]!)));
     }
   });
   graph.outputs.forEach((o, i) => outputPort(graph, o, names.outputs[i]!, values[o.value]!, b));
