@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 
 const FILE_TIMEOUT_SECONDS = 900;
 /** How a test says that it did not run because a tool is absent; see tests/support/tools.ts. */
-const MISSING_TOOL = /^SKIP .*(not installed|missing tool)/i;
+const MISSING_TOOL = /^SKIP .*(not installed|headers are absent)/i;
 
 interface Result {
   readonly file: string;

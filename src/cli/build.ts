@@ -1,0 +1,92 @@
+// `qnnc MODEL -o DIR`: compiles and writes the folder, or prints one stage.
+import { type BuildOptions, compile, readModel, type Source } from "../compile.js";
+import { Reporter } from "../diagnostics.js";
+import type { NodeWith } from "../ir/graph.js";
+import type { NpyArray } from "../npy.js";
+import type { Ir, Observe } from "../passes/pass.js";
+import type { Arguments } from "./arguments.js";
+import { batchOf } from "./batch.js";
+import type { Handler } from "./commands.js";
+import { type IrDump, makeIrDump } from "./dump-ir.js";
+import { emitterOf } from "./emit.js";
+import { outputsOf, withoutSlash } from "./outputs.js";
+import { inOrder, readArrays } from "./read-arrays.js";
+import type { Session } from "./session.js";
+import { optionsOf, readSource } from "./source.js";
+import { writeAll } from "./write-all.js";
+import { checkPlace, reporting } from "./write-folder.js";
+
+function buildOptions(args: Arguments, session: Session): BuildOptions {
+  const count = args.whole("vector-count", 1, 1_000_000);
+  const seed = args.whole("seed", 0, 2 ** 32 - 1);
+  if (args.texts("vectors").length > 0 && (count !== undefined || seed !== undefined)) {
+    session.reporter.error("QN401", "--vectors contradicts --vector-count and --seed", { help: "the latter shape random vectors, the former gives its own" });
+  }
+  return {
+    ...optionsOf(args, session),
+    ...(count === undefined ? {} : { vectorCount: count }),
+    ...(seed === undefined ? {} : { seed }),
+    hlsStyle: args.text("hls-style") === "unrolled" ? "unrolled" : "loops",
+  };
+}
+
+/** The arrays of --vectors in the order of the model's inputs; an archive has names, so the model's have to be known first. */
+async function vectorsOf(args: Arguments, source: Source, base: BuildOptions, session: Session): Promise<readonly NpyArray[] | undefined> {
+  const { reporter } = session;
+  const given = readArrays(args.texts("vectors"), session);
+  if (!given) return undefined;
+  // What is wrong with the model is reported once, by the build itself.
+  const model = await readModel(source, base, new Reporter());
+  if (model?.kind !== "graph") return undefined;
+  const inputs = model.ir.inputs.map((id) => model.ir.nodes[id] as NodeWith<"input">);
+  const ports = inputs.map((node) => ({ name: node.attrs.name, shape: node.type.shape }));
+  const ordered = inOrder(given, ports.map((p) => p.name), reporter);
+  const batch = ordered && batchOf(ports, ordered, reporter);
+  return batch && ordered.map((g) => g.array);
+}
+
+const sizeOf = (ir: Ir): string => (ir.kind === "graph" ? `${ir.ir.nodes.length} nodes` : `${ir.ir.cells.length} cells`);
+
+/** What a build tells on the way. */
+function watch(session: Session, dump: IrDump | undefined): Observe {
+  const start = performance.now();
+  return (pass, after, before) => {
+    session.detail(`${((performance.now() - start) / 1000).toFixed(2).padStart(8)} s  ${pass}: ${after.ir === before.ir ? "no change" : sizeOf(after)}`);
+    session.progress(`after ${pass}`);
+    dump?.observe(pass, after, before);
+  };
+}
+
+export const build: Handler = async (args, session) => {
+  const { reporter } = session;
+  const outputs = outputsOf(args, session);
+  const { output, emit, dump: dumpFolder, force } = outputs;
+  const base = buildOptions(args, session);
+  const emitter = emit === undefined ? undefined : emitterOf(emit, reporter);
+  for (const folder of [emit === undefined ? output : undefined, dumpFolder]) {
+    if (folder !== undefined && !reporter.failed) reporting(folder, reporter, () => checkPlace(folder, force));
+  }
+  const source = readSource(args, session);
+  if (!source) return;
+  const vectors = args.texts("vectors").length === 0 ? undefined : await vectorsOf(args, source, base, session);
+  if (reporter.failed) return;
+  const options: BuildOptions = vectors ? { ...base, vectors } : base;
+
+  const dump = dumpFolder === undefined ? undefined : makeIrDump();
+  const observe = watch(session, dump);
+  session.progress(`compiling ${source.model}`);
+  const text = emitter && (await emitter({ source, options, reporter, observe }));
+  const artifacts = emitter ? undefined : await compile(source, options, reporter, observe);
+  // Dumps are for looking into failures, so they are written also after one.
+  const dumped = dump?.files();
+  if (dumped && dumpFolder !== undefined && dumped.size > 0) await writeAll({ folder: { name: dumpFolder, files: dumped, force } }, undefined, session);
+  if (reporter.failed) return;
+  if (text !== undefined) await writeAll({ file: { name: output ?? "-", content: text } }, outputs.dependencies, session);
+  if (!artifacts || output === undefined) return;
+  const changed = await writeAll({ folder: { name: output, files: artifacts.files, force } }, outputs.dependencies, session);
+  if (changed === undefined) return;
+  const { manifest, netlist } = artifacts;
+  session.say(
+    `${withoutSlash(output)}/: ${manifest.top}, latency ${manifest.latency}, ${netlist.cells.length} cells, ${manifest.vectors} vectors verified; ${changed} of ${artifacts.files.size} files changed`,
+  );
+};

@@ -1,0 +1,150 @@
+// `qnnc sim`: shapes, engines, formats, and the same bits from a model, from a firmware folder and by hand.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { softmax } from "../src/cli/sim.js";
+import { Reporter } from "../src/diagnostics.js";
+import { formatNpy, formatNpz, type NpyArray, type NpyData, parseNpy, parseNpz } from "../src/npy.js";
+import { digits, inProcess, type Outcome, qnnc, testFolder } from "./support/cli.js";
+import { tiny, tinyQir, twoOutputsQir } from "./support/tiny.js";
+
+const cwd = testFolder("sim");
+const write = (name: string, shape: readonly number[], data: NpyData): void => writeFileSync(join(cwd, name), formatNpy({ shape, data }));
+function read(bytes: Uint8Array): NpyArray {
+  const reporter = new Reporter();
+  const array = parseNpy(bytes, "result", reporter);
+  assert.equal(reporter.diagnostics, []);
+  return array!;
+}
+const readFrom = (name: string): NpyArray => read(new Uint8Array(readFileSync(join(cwd, name))));
+const start = (...args: readonly string[]): Promise<Outcome> => qnnc(["sim", ...args], { cwd });
+async function done(...args: readonly string[]): Promise<Outcome> {
+  const r = await start(...args);
+  assert.is(r.code, 0, `${args.join(" ")}: ${r.stderr}`);
+  return r;
+}
+
+writeFileSync(join(cwd, "tiny.qir"), tinyQir);
+writeFileSync(join(cwd, "two.qir"), twoOutputsQir);
+/** On the grid, between its steps, and outside the type: 4 of the 18 values lie outside. */
+const samples: readonly (readonly [number, number])[] = [[0, 0], [1.75, -2], [-2, 1.75], [0.125, -0.125], [1.8749, -2.1249], [7, -9], [0.3, 0.6], [1e9, 0], [-1.1, -1e-30]];
+const flat = samples.flat();
+write("x.npy", [samples.length, 2], Float64Array.from(flat));
+const expected = Float64Array.from(samples.flatMap(tiny));
+
+const engines = suite("engines");
+
+engines("values computed by hand, from every engine, from float32 and by way of standard streams", async () => {
+  const first = await done("tiny.qir", "--input", "x.npy", "--output", "y.npy");
+  assert.match(first.stderr, /^warning\[QN501\]: 3 of 18 input values lie outside/);
+  assert.equal(readFrom("y.npy"), { shape: [samples.length, 3], data: expected });
+  for (const engine of ["netlist", "reference"]) {
+    const r = await done("tiny.qir", "--input", "x.npy", "--output", "-", "--engine", engine);
+    assert.equal(read(new Uint8Array(r.bytes)).data, expected, engine);
+    assert.match(r.stderr, /^warning\[QN501\]: 3 of 18/, engine);
+  }
+  const piped = await qnnc(["sim", "tiny.qir", "-i", "-", "-o", "-", "-q"], { cwd, input: formatNpy({ shape: [samples.length, 2], data: Float32Array.from(flat) }) });
+  assert.equal([piped.code, piped.stderr], [0, ""]);
+  assert.equal(read(new Uint8Array(piped.bytes)).data, Float64Array.from(samples.flatMap(([a, b]) => tiny([Math.fround(a), Math.fround(b)]))));
+});
+
+engines("mantissas with --raw, the same from every engine", async () => {
+  const mantissas = BigInt64Array.from(expected, (v) => BigInt(v * 8));
+  for (const engine of ["jit", "netlist", "reference"]) {
+    await done("tiny.qir", "-i", "x.npy", "-o", "raw.npy", "--raw", "--engine", engine);
+    assert.equal(readFrom("raw.npy").data, mantissas, engine);
+  }
+});
+
+engines("several outputs go into an .npz, a softmax is the host's", async () => {
+  await done("two.qir", "-i", "x.npy", "-o", "y.npz", "-q");
+  const arrays = parseNpz(new Uint8Array(readFileSync(join(cwd, "y.npz"))), "y.npz", new Reporter())!;
+  assert.equal(arrays.get("relu")!.data, expected);
+  const fc = arrays.get("fc")!.data as Float64Array;
+  for (let row = 0; row < fc.length; row += 3) assert.ok(Math.abs(fc[row]! + fc[row + 1]! + fc[row + 2]! - 1) < 1e-12);
+  const one = await start("two.qir", "-i", "x.npy", "-o", "y2.npy");
+  assert.is(one.code, 2);
+  assert.match(one.stderr, /the network has 2 outputs, `relu`, `fc`, and a \.npy holds one/);
+});
+
+engines("softmax: known values, large logits, rows", () => {
+  assert.equal([...softmax(Float64Array.of(0, 0, 1000, 0), [2])], [0.5, 0.5, 1, 0]);
+  const y = softmax(Float64Array.of(1, 2, 3), [3]);
+  [0.09003057317038046, 0.24472847105479764, 0.6652409557748219].forEach((p, i) => assert.ok(Math.abs(y[i]! - p) < 1e-15));
+});
+
+engines.run();
+
+const networks = suite("networks");
+
+networks("digits: the logits of the framework, from the model and from its firmware folder", async () => {
+  const model = [digits.model, "-w", digits.weights];
+  await done(...model, "-i", digits.inputs, "-o", "logits.npy", "--until", "output");
+  const logits = readFrom("logits.npy");
+  const framework = read(new Uint8Array(readFileSync(digits.logits)));
+  assert.equal(logits.shape, framework.shape);
+  const numbers = (a: NpyArray): number[] => Array.from(a.data as ArrayLike<number>, Number);
+  assert.equal(numbers(logits), numbers(framework));
+
+  await done(...model, "-i", digits.inputs, "-o", "probabilities.npy");
+  const built = await qnnc([...model, "-o", "fw", "--vectors", digits.inputs], { cwd });
+  assert.is(built.code, 0, built.stderr);
+  await done("fw", "-i", digits.inputs, "-o", "folder.npy");
+  assert.equal(readFrom("folder.npy"), readFrom("probabilities.npy"));
+  assert.equal(readFrom("folder.npy").data, softmax(logits.data as Float64Array, [10]));
+  await done("fw", "-i", digits.inputs, "-o", "raw.npy", "--raw");
+  const manifest = JSON.parse(readFileSync(join(cwd, "fw/manifest.json"), "utf8"));
+  const [, width, int] = /fixed<(\d+),(-?\d+)>/.exec(manifest.outputs[0].type)!.map(Number);
+  assert.equal(Array.from(readFrom("raw.npy").data as BigInt64Array, (m) => Number(m) * 2 ** (int! - width!)), numbers(logits));
+
+  const until = await start("fw", "-i", digits.inputs, "-o", "y.npy", "--until", "output");
+  assert.is(until.code, 2);
+  assert.match(until.stderr, /--until needs the model/);
+  writeFileSync(join(cwd, "fw/sim/digits.wasm"), "broken");
+  const broken = await start("fw", "-i", digits.inputs, "-o", "y.npy");
+  assert.is(broken.code, 1);
+  assert.match(broken.stderr, /QN101[\s\S]*not a WebAssembly module/);
+});
+
+networks.run();
+
+const wrong = suite("wrong samples");
+
+wrong("each is told what was expected and what would help", async () => {
+  write("one.npy", [2], Float64Array.of(1, 2));
+  write("flat.npy", [4], new Float64Array(4));
+  write("wide.npy", [4, 3], new Float64Array(12));
+  write("deep.npy", [4, 2, 1], new Float64Array(8));
+  write("none.npy", [0, 2], new Float64Array(0));
+  write("nan.npy", [2, 2], Float64Array.of(1, 2, Number.NaN, 3));
+  writeFileSync(join(cwd, "text.npy"), "1,2,3\n");
+  writeFileSync(join(cwd, "named.npz"), formatNpz(new Map([["y", { shape: [1, 2], data: new Float64Array(2) }]])));
+  writeFileSync(join(cwd, "right.npz"), formatNpz(new Map([["y", { shape: [1], data: new Float64Array(1) }], ["x", { shape: [1, 2], data: new Float64Array(2) }]])));
+  const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
+    [["one.npy"], 1, /QN500\]: the array has shape \(2,\), and the input `x` takes \(n, 2\)[\s\S]*x\[None\]/],
+    [["flat.npy"], 1, /QN500[\s\S]*first axis counts samples/],
+    [["wide.npy"], 1, /QN500\]: the array has shape \(4, 3\)/],
+    [["deep.npy"], 1, /QN500[\s\S]*x\.reshape\(\(4, 2\)\)/],
+    [["none.npy"], 1, /QN500\]: the array holds no sample/],
+    [["nan.npy"], 1, /QN502[\s\S]*NaN/],
+    [["text.npy"], 1, /QN105[\s\S]*numpy\.save/],
+    [["missing.npy"], 3, /QN100/],
+    [["x.npy", "x.npy"], 1, /QN500\]: the model has 1 inputs, `x`, and 2 arrays are given/],
+    [["named.npz"], 1, /QN500\]: named\.npz has no array `x`[\s\S]*it has `y`/],
+    [["x.npy", "named.npz"], 2, /QN401\]: one \.npz holds all inputs/],
+  ];
+  for (const [inputs, code, message] of cases) {
+    const r = await inProcess(["sim", "tiny.qir", ...inputs.flatMap((i) => ["-i", i]), "-o", "wrong.npy", "--engine", "reference"], cwd);
+    assert.is(r.code, code, `${inputs}: ${r.stderr}`);
+    assert.match(r.stderr, message, inputs.join());
+  }
+  const nan = await start("tiny.qir", "-i", "nan.npy", "-o", "wrong.npy");
+  assert.is(nan.code, 1);
+  assert.match(nan.stderr, /QN502[\s\S]*NaN/);
+  await done("tiny.qir", "-i", "right.npz", "-o", "right.npy", "--engine", "reference");
+  assert.equal(readFrom("right.npy").data, Float64Array.from(tiny([0, 0])));
+  assert.throws(() => readFileSync(join(cwd, "wrong.npy")));
+});
+
+wrong.run();
