@@ -48,10 +48,10 @@ async function simulator(): Promise<number> {
   const rows = 262_144;
   const features = x.data.length / x.shape[0]!;
   const tiled = Float32Array.from({ length: rows * features }, (_, i) => Number(x.data[i % x.data.length]));
-  sim.simulator.run([tiled], rows);
+  sim.simulator.run([tiled], rows, reporter);
   const rates = Array.from({ length: 7 }, () => {
     const start = performance.now();
-    sim.simulator.run([tiled], rows);
+    sim.simulator.run([tiled], rows, reporter);
     return rows / ((performance.now() - start) / 1000);
   });
   show("simulator, float32 in, float64 out, one core", `${(median(rates) / 1e6).toFixed(2)} M samples/s   target >= 2`);
