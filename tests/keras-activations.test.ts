@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Reporter } from "../src/diagnostics.js";
-import { JsonDocument, type Json } from "../src/frontend/keras/json.js";
+import { type Json, JsonDocument } from "../src/frontend/keras/json.js";
 import { quantizerForward } from "../src/frontend/keras/quantizer-forward.js";
 import { readQuantizer } from "../src/frontend/keras/quantizer-text.js";
 import { readKeras } from "../src/frontend/keras/read-keras.js";
@@ -42,15 +42,72 @@ const oracle = (text: string): Float64Array => {
 };
 
 const EXACT = [
-  ...["(8)", "()", "(4,0,1)", "(4,0,0)", "(6,2,0)", "(8,3,1,alpha=1)", "(4,5,0)", "(4,-1,0)", "(6,-2)", "(1,0)", "(1,2,1)", "(2,0)", "(2,1,1,alpha=1.0)", "(16,6)", "(4,0,1,alpha=0.5)", "(4,0,1,alpha=2.0)", "(4,2,0,keep_negative=False)", "(1,0,0,keep_negative=False)", "(4,0,1,keep_negative=False)", "(4,0,alpha='auto_po2',post_training_scale=[2])", "(6,2,alpha='auto',post_training_scale=[0.5])", "(4,1,keep_negative=False,alpha='auto_po2',post_training_scale=[4])"].map((a) => `quantized_bits${a}`),
-  ...["(4,0)", "(2,0,0)", "(8,3,0)", "(4,2)", "(16,7)", "(4,0,1,keep_negative=False)", "(4,0,0,keep_negative=False)", "(1,0)", "(1,2,alpha=0.5)"].map((a) => `quantized_linear${a}`),
-  ...["()", "(1,0)", "(1,1)", "(4,0)", "(4,2)", "(6,3)", "(8,4)", "(16,8)", "(3,5)", "(4,0,1)", "(8,2,1)", "(4,2,0,0.25)", "(6,2,0,0.125)", "(4,0,0,0.5)", "(3,1,0,0.0625)", "(2,0,0,0.25)", "(2,3,0,0.03125)", "(8,3,negative_slope=1)", "(8,3,relu_upper_bound=6,is_quantized_clip=False)", "(8,2,is_quantized_clip=False)", "(4,1,use_stochastic_rounding=True)"].map((a) => `quantized_relu${a}`),
+  ...[
+    "(8)",
+    "()",
+    "(4,0,1)",
+    "(4,0,0)",
+    "(6,2,0)",
+    "(8,3,1,alpha=1)",
+    "(4,5,0)",
+    "(4,-1,0)",
+    "(6,-2)",
+    "(1,0)",
+    "(1,2,1)",
+    "(2,0)",
+    "(2,1,1,alpha=1.0)",
+    "(16,6)",
+    "(4,0,1,alpha=0.5)",
+    "(4,0,1,alpha=2.0)",
+    "(4,2,0,keep_negative=False)",
+    "(1,0,0,keep_negative=False)",
+    "(4,0,1,keep_negative=False)",
+    "(4,0,alpha='auto_po2',post_training_scale=[2])",
+    "(6,2,alpha='auto',post_training_scale=[0.5])",
+    "(4,1,keep_negative=False,alpha='auto_po2',post_training_scale=[4])",
+  ].map((a) => `quantized_bits${a}`),
+  ...[
+    "(4,0)",
+    "(2,0,0)",
+    "(8,3,0)",
+    "(4,2)",
+    "(16,7)",
+    "(4,0,1,keep_negative=False)",
+    "(4,0,0,keep_negative=False)",
+    "(1,0)",
+    "(1,2,alpha=0.5)",
+  ].map((a) => `quantized_linear${a}`),
+  ...[
+    "()",
+    "(1,0)",
+    "(1,1)",
+    "(4,0)",
+    "(4,2)",
+    "(6,3)",
+    "(8,4)",
+    "(16,8)",
+    "(3,5)",
+    "(4,0,1)",
+    "(8,2,1)",
+    "(4,2,0,0.25)",
+    "(6,2,0,0.125)",
+    "(4,0,0,0.5)",
+    "(3,1,0,0.0625)",
+    "(2,0,0,0.25)",
+    "(2,3,0,0.03125)",
+    "(8,3,negative_slope=1)",
+    "(8,3,relu_upper_bound=6,is_quantized_clip=False)",
+    "(8,2,is_quantized_clip=False)",
+    "(4,1,use_stochastic_rounding=True)",
+  ].map((a) => `quantized_relu${a}`),
   ...["()", "(4)", "(2)", "(4,0,1)", "(16)", "(6,use_real_tanh=True)", "(8,0,1,1)"].map((a) => `quantized_tanh${a}`),
   ...["()", "(4)", "(2)", "(1)", "(4,1)", "(16)", "(6,use_real_sigmoid=True)", "(8,1,1)"].map((a) => `quantized_sigmoid${a}`),
   "quantized_hswish(8,2,relu_shift=2,relu_upper_bound=4)",
   ...["", "()", "(alpha=1.0)", "(alpha=0.5)", "(use_01=1)", "(1,alpha=2)"].map((a) => `binary${a}`),
   ...["()", "(alpha=0.5)"].map((a) => `stochastic_binary${a}`),
-  ...["()", "(alpha=1.0)", "(alpha=0.5)", "(threshold=0.5)", "(alpha=1.0,threshold=0.1)", "(alpha=2.0,threshold=1.0)", "(threshold=0)"].map((a) => `ternary${a}`),
+  ...["()", "(alpha=1.0)", "(alpha=0.5)", "(threshold=0.5)", "(alpha=1.0,threshold=0.1)", "(alpha=2.0,threshold=1.0)", "(threshold=0)"].map(
+    (a) => `ternary${a}`,
+  ),
   "stochastic_ternary(alpha=0.5)",
   ...["(4)", "(3)", "(2)", "(4,1)", "(4,8)", "(6,4)", "(5,0.5)", "(4,2)", "(4,3)"].map((a) => `quantized_po2${a}`),
   ...["(4)", "(3)", "(2)", "(4,1)", "(4,4)", "(4,8)", "(4,0.5)", "(4,6)"].map((a) => `quantized_relu_po2${a}`),
@@ -78,11 +135,11 @@ t("a bound of 6 in hswish is exact but for ties", async () => {
   const { values } = await run(activation("quantized_hswish(8,2)"));
   const want = oracle("quantized_hswish(8,2)");
   const wrong = values!.flatMap((v, i) => (v === want[i]! ? [] : [{ x: inputs[i]!, off: Math.abs(v - want[i]!) }]));
-  assert.ok(wrong.length <= inputs.length / 100, `${wrong.length} differ`);
-  // Each stands exactly between two steps of 2^-5 and goes to the other one.
+  assert.ok(wrong.length <= 8, `${wrong.length} differ`);
+  // Each stands exactly between two steps of 2^-5, and goes to the other one.
   for (const { x, off } of wrong) {
     assert.is(off, 2 ** -5);
-    assert.is((((x * (x + 3)) / 6) * 2 ** 6) % 2, Math.sign(x));
+    assert.ok(Math.abs(x) < 3 && (Math.abs((x * (x + 3)) / 6) * 2 ** 6) % 2 === 1, `${x}`);
   }
 });
 
@@ -92,16 +149,35 @@ t("Keras' own relu and relu6, and ReLU layers", async () => {
     [{ class_name: "Activation", config: { name: "a", activation: "relu" } }, (x) => Math.max(x, 0)],
     [{ class_name: "Activation", config: { name: "a", activation: "relu6" } }, (x) => Math.min(Math.max(x, 0), 6)],
     [{ class_name: "QActivation", config: { name: "a", activation: "relu" } }, (x) => Math.max(x, 0)],
-    [{ class_name: "Activation", config: { name: "a", activation: { class_name: "function", config: "relu", registered_name: "relu", module: "builtins" } } }, (x) => Math.max(x, 0)],
-    [{ class_name: "ReLU", config: { name: "a", max_value: 2.5, negative_slope: 0.125, threshold: 0 } }, (x) => (x < 0 ? x / 8 : Math.min(x, 2.5))],
-    [{ class_name: "ReLU", config: { name: "a", max_value: null, negative_slope: { class_name: "__numpy__", config: { value: 0, dtype: "float32" } } } }, (x) => Math.max(x, 0)],
+    [
+      {
+        class_name: "Activation",
+        config: { name: "a", activation: { class_name: "function", config: "relu", registered_name: "relu", module: "builtins" } },
+      },
+      (x) => Math.max(x, 0),
+    ],
+    [
+      { class_name: "ReLU", config: { name: "a", max_value: 2.5, negative_slope: 0.125, threshold: 0 } },
+      (x) => (x < 0 ? x / 8 : Math.min(x, 2.5)),
+    ],
+    [
+      {
+        class_name: "ReLU",
+        config: { name: "a", max_value: null, negative_slope: { class_name: "__numpy__", config: { value: 0, dtype: "float32" } } },
+      },
+      (x) => Math.max(x, 0),
+    ],
     [{ class_name: "LeakyReLU", config: { name: "a", alpha: 0.25 } }, (x) => (x < 0 ? x / 4 : x)],
     [{ class_name: "Dropout", config: { name: "a", rate: 0.5 } }, (x) => x],
   ];
   for (const [layer, f] of cases) {
     const { values, codes } = await run(layer);
     assert.equal(codes, []);
-    assert.equal(values, inputs.map(f).map((v) => v + 0), JSON.stringify(layer));
+    assert.equal(
+      values,
+      inputs.map(f).map((v) => v + 0),
+      JSON.stringify(layer),
+    );
   }
 });
 

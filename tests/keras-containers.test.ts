@@ -34,7 +34,11 @@ const edited = (bytes: Uint8Array, edit: (view: DataView, bytes: Uint8Array) => 
 /** Offset of the first central directory entry. */
 const central = (view: DataView): number => view.getUint32(view.byteLength - 6, true);
 
-const good = zipSync({ "config.json": [CONFIG, { level: 9 }], "metadata.json": text("{}"), "model.weights.h5": [new Uint8Array(500), { level: 0 }] });
+const good = zipSync({
+  "config.json": [CONFIG, { level: 9 }],
+  "metadata.json": text("{}"),
+  "model.weights.h5": [new Uint8Array(500), { level: 0 }],
+});
 
 a("gives the three files", () => {
   const { archive } = open(good);
@@ -60,24 +64,58 @@ a("no flipped byte crashes it, and none changes a file's content", () => {
 });
 
 a("hostile entries", () => {
-  for (const name of ["../config.json", "/etc/passwd", "a/../../b", "C:\\x", "a\\b"]) refused(zipSync({ "config.json": CONFIG, [name]: text("x") }), /outside the archive/);
+  for (const name of ["../config.json", "/etc/passwd", "a/../../b", "C:\\x", "a\\b"])
+    refused(zipSync({ "config.json": CONFIG, [name]: text("x") }), /outside the archive/);
   refused(zipSync({ "config.json": CONFIG, "CONFIG.json": CONFIG }), /twice/);
-  refused(zipSync({ "config.json": [new Uint8Array(4 << 20), { level: 9 }] }), /times its size|claims|damaged|checksum/, { ...archiveLimits, ratio: 100 });
+  refused(zipSync({ "config.json": [new Uint8Array(4 << 20), { level: 9 }] }), /times its size|claims|damaged|checksum/, {
+    ...archiveLimits,
+    ratio: 100,
+  });
   refused(zipSync({ "config.json": [new Uint8Array(4 << 20), { level: 9 }] }), /unpacks to more/, { ...archiveLimits, unpacked: 1 << 20 });
-  refused(zipSync(Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`f${i}`, text("x")]))), /50 entries/, { ...archiveLimits, entries: 49 });
+  refused(zipSync(Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`f${i}`, text("x")]))), /50 entries/, {
+    ...archiveLimits,
+    entries: 49,
+  });
   refused(good, /bytes; the limit/, { ...archiveLimits, bytes: 10 });
 });
 
 a("headers that lie", () => {
-  refused(edited(good, (v) => v.setUint16(central(v) + 8, 1, true)), /encrypted/);
-  refused(edited(good, (v) => v.setUint32(central(v) + 38, 0xa1ff0000, true)), /symbolic link/);
-  refused(edited(good, (v) => v.setUint32(central(v) + 16, 1, true)), /checksum/);
-  refused(edited(good, (v) => v.setUint32(central(v) + 24, CONFIG.length + 1, true)), /damaged/);
-  refused(edited(good, (v) => v.setUint32(central(v) + 24, 0xfffffff0, true)), /unpacks|times/);
-  refused(edited(good, (v) => v.setUint16(central(v) + 10, 12, true)), /contradict/);
-  refused(edited(good, (v) => v.setUint32(central(v) + 42, 1, true)), /damaged|overlap/);
-  refused(edited(good, (v) => v.setUint16(v.byteLength - 12, 0xffff, true)), /zip64/);
-  refused(edited(good, (v) => v.setUint16(v.byteLength - 12, 2, true)), /no entry owns/);
+  refused(
+    edited(good, (v) => v.setUint16(central(v) + 8, 1, true)),
+    /encrypted/,
+  );
+  refused(
+    edited(good, (v) => v.setUint32(central(v) + 38, 0xa1ff0000, true)),
+    /symbolic link/,
+  );
+  refused(
+    edited(good, (v) => v.setUint32(central(v) + 16, 1, true)),
+    /checksum/,
+  );
+  refused(
+    edited(good, (v) => v.setUint32(central(v) + 24, CONFIG.length + 1, true)),
+    /damaged/,
+  );
+  refused(
+    edited(good, (v) => v.setUint32(central(v) + 24, 0xfffffff0, true)),
+    /unpacks|times/,
+  );
+  refused(
+    edited(good, (v) => v.setUint16(central(v) + 10, 12, true)),
+    /contradict/,
+  );
+  refused(
+    edited(good, (v) => v.setUint32(central(v) + 42, 1, true)),
+    /damaged|overlap/,
+  );
+  refused(
+    edited(good, (v) => v.setUint16(v.byteLength - 12, 0xffff, true)),
+    /zip64/,
+  );
+  refused(
+    edited(good, (v) => v.setUint16(v.byteLength - 12, 2, true)),
+    /no entry owns/,
+  );
   refused(Uint8Array.from([...good, 1, 2, 3]), /no end record/);
   refused(Uint8Array.from([1, 2, 3, ...good]), /directory is not where/);
 });
@@ -110,7 +148,8 @@ function flat(root: H5Group): Map<string, unknown> {
   return found;
 }
 
-const plain = (v: unknown): unknown => (typeof v === "bigint" ? Number(v) : ArrayBuffer.isView(v) ? Array.from(v as unknown as ArrayLike<number | bigint>, Number) : v);
+const plain = (v: unknown): unknown =>
+  typeof v === "bigint" ? Number(v) : ArrayBuffer.isView(v) ? Array.from(v as unknown as ArrayLike<number | bigint>, Number) : v;
 
 /** What both readers give must be equal; the C library may give more (optimizer state, types that no weight has). */
 async function agrees(bytes: Uint8Array, what: string): Promise<number> {
@@ -147,10 +186,36 @@ const sample = await hdf5((file) => {
   // More than 8 links in a group and the C library changes to a storage that h5py's defaults never use.
   const k = file.create_group("k");
   k.create_dataset({ name: "text", data: ["x", "y"] });
-  k.create_dataset({ name: "packed", data: Float32Array.from({ length: 1000 }, (_, i) => i), shape: [1000], chunks: [130], compression: 4 });
-  k.create_dataset({ name: "tiles", data: Float64Array.from({ length: 210 }, (_, i) => i * i), shape: [5, 6, 7], chunks: [2, 4, 3], compression: 9 });
-  k.create_dataset({ name: "shuffled", data: Float32Array.from({ length: 100 }, (_, i) => i / 3), shape: [100], chunks: [30], compression: 2, compression_opts: [4] });
-  k.create_dataset({ name: "checked", data: Int16Array.from({ length: 100 }, (_, i) => i - 50), shape: [100], chunks: [100], compression: 3, compression_opts: [] });
+  k.create_dataset({
+    name: "packed",
+    data: Float32Array.from({ length: 1000 }, (_, i) => i),
+    shape: [1000],
+    chunks: [130],
+    compression: 4,
+  });
+  k.create_dataset({
+    name: "tiles",
+    data: Float64Array.from({ length: 210 }, (_, i) => i * i),
+    shape: [5, 6, 7],
+    chunks: [2, 4, 3],
+    compression: 9,
+  });
+  k.create_dataset({
+    name: "shuffled",
+    data: Float32Array.from({ length: 100 }, (_, i) => i / 3),
+    shape: [100],
+    chunks: [30],
+    compression: 2,
+    compression_opts: [4],
+  });
+  k.create_dataset({
+    name: "checked",
+    data: Int16Array.from({ length: 100 }, (_, i) => i - 50),
+    shape: [100],
+    chunks: [100],
+    compression: 3,
+    compression_opts: [],
+  });
   k.create_group("a").create_group("b");
   file.create_group("optimizer_weights").create_group("secret");
 });
@@ -207,7 +272,15 @@ h("links out of the file and link cycles are refused", async () => {
 
 h("a file whose blocks refer to one another many times is refused quickly", async () => {
   // One string of the heap, 4,000 times over: its address and index are copied into every slot of the list.
-  const bytes = await hdf5((f) => void f.create_attribute("list", Array.from({ length: 4000 }, (_, i) => (i === 0 ? "x".repeat(60_000) : "y")), null, "S"));
+  const bytes = await hdf5(
+    (f) =>
+      void f.create_attribute(
+        "list",
+        Array.from({ length: 4000 }, (_, i) => (i === 0 ? "x".repeat(60_000) : "y")),
+        null,
+        "S",
+      ),
+  );
   const view = new DataView(bytes.buffer);
   const first = [...Array(bytes.length - 16).keys()].find((p) => view.getUint32(p, true) === 60_000 && view.getUint32(p + 8, true) === 0);
   if (first === undefined) return skip("hdf5 string amplification: the C library stored the list otherwise");
@@ -221,7 +294,8 @@ h("limits hold before data is read", async () => {
   refusedH5(sample, /bytes; the limit/, { ...hdf5Limits, bytes: 100 });
   refusedH5(sample, /elements/, { ...hdf5Limits, elements: 100 });
   refusedH5(sample, /objects/, { ...hdf5Limits, objects: 3 });
-  const grown = (n: number) => hdf5((f) => void f.create_dataset({ name: "d", data: Float32Array.of(1), shape: [1], maxshape: [null], chunks: [1] }).resize([n]));
+  const grown = (n: number) =>
+    hdf5((f) => void f.create_dataset({ name: "d", data: Float32Array.of(1), shape: [1], maxshape: [null], chunks: [1] }).resize([n]));
   refusedH5(await grown(2 ** 40), /elements/);
   refusedH5(await grown(2 ** 25), /more than the file can hold/);
 });
@@ -232,7 +306,16 @@ h("what is no HDF5 file is said to be none", () => {
 });
 
 h("class names become folder names as in Keras", () => {
-  assert.equal(["Dense", "QDense", "BatchNormalization", "ReLU", "QActivation", "Conv2D", "QConv2D", "InputLayer"].map(snakeCase), ["dense", "q_dense", "batch_normalization", "re_lu", "q_activation", "conv2d", "q_conv2d", "input_layer"]);
+  assert.equal(["Dense", "QDense", "BatchNormalization", "ReLU", "QActivation", "Conv2D", "QConv2D", "InputLayer"].map(snakeCase), [
+    "dense",
+    "q_dense",
+    "batch_normalization",
+    "re_lu",
+    "q_activation",
+    "conv2d",
+    "q_conv2d",
+    "input_layer",
+  ]);
 });
 
 a.run();

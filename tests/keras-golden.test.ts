@@ -32,7 +32,9 @@ const containers: readonly Pick<Case, "model" | "weights">[] = [
   { model: "model.json", weights: "model.weights.h5" },
   { model: "model.h5" },
 ];
-const random = ["00", "02", "03", "05", "07", "08", "32"].flatMap((n) => containers.map((c): Case => ({ dir: `random-qkeras/${n}`, ...c, ...(n === "08" ? { until: "out" } : {}) })));
+const random = ["00", "02", "03", "05", "07", "08", "32"].flatMap((n) =>
+  containers.map((c): Case => ({ dir: `random-qkeras/${n}`, ...c, ...(n === "08" ? { until: "out" } : {}) })),
+);
 
 /** Float layers: the framework's own float32 rounding stands between the two. */
 const floats: readonly Case[] = [
@@ -46,7 +48,12 @@ const floats: readonly Case[] = [
   { dir: "models/openml_pruned90", model: "model_2.2_hls4ml_prj_prune_90_keras_model.keras" },
   { dir: "random-qkeras/10", model: "model.json", weights: "model_weights.h5" },
   // The golden logits of 33 are those before its last layer's sigmoid.
-  { dir: "random-qkeras/33", model: "model.json", weights: "model_weights.h5", edit: (t) => t.replace('"activation": "sigmoid"', '"activation": "linear"') },
+  {
+    dir: "random-qkeras/33",
+    model: "model.json",
+    weights: "model_weights.h5",
+    edit: (t) => t.replace('"activation": "sigmoid"', '"activation": "linear"'),
+  },
   { dir: "random-keras2/00", model: "model.json", weights: "model_weights.h5" },
   { dir: "random-keras2/00", model: "model.h5" },
   { dir: "random-keras2/00", model: "model_k2.keras" },
@@ -68,7 +75,11 @@ async function read(c: Case): Promise<Graph> {
   const reporter = new Reporter();
   const files = new Map([c.model, c.weights].filter((f) => f !== undefined).map((f) => [f, golden(`${c.dir}/${f}`)!]));
   if (c.edit) files.set(c.model, new TextEncoder().encode(c.edit(goldenText(`${c.dir}/${c.model}`)!)));
-  const graph = await readKeras({ model: c.model, ...(c.weights ? { weights: c.weights } : {}), files }, c.until ? { until: c.until } : {}, reporter);
+  const graph = await readKeras(
+    { model: c.model, ...(c.weights ? { weights: c.weights } : {}), files },
+    c.until ? { until: c.until } : {},
+    reporter,
+  );
   assert.ok(graph, messages(reporter));
   return graph;
 }
@@ -140,7 +151,9 @@ async function checkWeights(c: Case): Promise<void> {
     const node = graph.nodes.find((n) => n.layer === layer && n.op === "dense");
     const tensor = node?.op !== "dense" ? undefined : kind === "kernel" ? node.attrs.kernel : node.attrs.bias;
     if (!tensor) continue;
-    numbersOf(tensor).forEach((v, i) => assert.ok(Math.abs(v - Number(want.data[i])) <= 1e-6, `${key}[${i}]: ${v}, framework ${want.data[i]}`));
+    for (const [i, v] of numbersOf(tensor).entries()) {
+      assert.ok(Math.abs(v - Number(want.data[i])) <= 1e-6, `${key}[${i}]: ${v}, framework ${want.data[i]}`);
+    }
     compared++;
   }
   assert.ok(compared > 0);
@@ -158,7 +171,9 @@ async function checkFloat(c: Case): Promise<void> {
       const want = row(logits, i);
       const got = run(g, row(input, i))[g.outputs[0]!.value]!;
       const scale = want.reduce((a, v) => Math.max(a, Math.abs(v)), 1);
-      want.forEach((v, j) => assert.ok(Math.abs(got[j]! - v) <= 1e-4 * scale, `row ${i}, output ${j}: ${got[j]}, framework ${v}`));
+      for (const [j, v] of want.entries()) {
+        assert.ok(Math.abs(got[j]! - v) <= 1e-4 * scale, `row ${i}, output ${j}: ${got[j]}, framework ${v}`);
+      }
     }
   }
 }

@@ -27,9 +27,35 @@ t("agrees with JSON.parse on every JSON value", () => {
 });
 
 t("never throws, whatever the text", () => {
-  fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 60 }), (text) => void parse(text)), { numRuns: 2000 });
-  const pieces = fc.constantFrom("{", "}", "[", "]", ",", ":", '"', '"a"', "1", "-", "e", "true", "NaN", "\\", "\\u12", " ", "\n", "Infinity", "-Infinity");
-  fc.assert(fc.property(fc.array(pieces, { maxLength: 30 }), (list) => void parse(list.join(""))), { numRuns: 3000 });
+  fc.assert(
+    fc.property(fc.string({ unit: "binary", maxLength: 60 }), (text) => void parse(text)),
+    { numRuns: 2000 },
+  );
+  const pieces = fc.constantFrom(
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    '"',
+    '"a"',
+    "1",
+    "-",
+    "e",
+    "true",
+    "NaN",
+    "\\",
+    "\\u12",
+    " ",
+    "\n",
+    "Infinity",
+    "-Infinity",
+  );
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 30 }), (list) => void parse(list.join(""))),
+    { numRuns: 3000 },
+  );
 });
 
 t("Python's float literals are numbers", () => {
@@ -38,7 +64,13 @@ t("Python's float literals are numbers", () => {
 
 t("a place is found again by its pointer", () => {
   const { document } = parse('{"a": 1,\n "b~/c": [true, {"x": "y"}]}');
-  assert.equal((document as JsonDocument).place("/b~0~1c/1/x", "l"), { source: "m.json", line: 2, column: 23, pointer: "/b~0~1c/1/x", layer: "l" });
+  assert.equal((document as JsonDocument).place("/b~0~1c/1/x", "l"), {
+    source: "m.json",
+    line: 2,
+    column: 23,
+    pointer: "/b~0~1c/1/x",
+    layer: "l",
+  });
   assert.equal(document!.place("/a"), { source: "m.json", line: 1, column: 7, pointer: "/a" });
   assert.equal(document!.place("/nope/3"), { source: "m.json", pointer: "/nope/3" });
 });

@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Reporter } from "../src/diagnostics.js";
-import { JsonDocument, type Json } from "../src/frontend/keras/json.js";
+import { type Json, JsonDocument } from "../src/frontend/keras/json.js";
 import { quantizerForward } from "../src/frontend/keras/quantizer-forward.js";
 import { parseCall, readQuantizer } from "../src/frontend/keras/quantizer-text.js";
 import { isQuantizerName, makeQuantizer, quantizers } from "../src/frontend/keras/quantizers.js";
@@ -65,12 +65,20 @@ if (text !== undefined) {
   vectors("the JSON form gives QKeras' values", () => {
     const list = file.vectors.filter((v) => v.config !== null && !LOST_BY_GET_CONFIG.test(v.quantizer));
     assert.ok(list.length > 300, `${list.length}`);
-    compareAll(list, (v) => ({ class_name: v.class_name, config: v.config, registered_name: `qkeras>${v.class_name}`, module: "qkeras.quantizers" }));
+    compareAll(list, (v) => ({
+      class_name: v.class_name,
+      config: v.config,
+      registered_name: `qkeras>${v.class_name}`,
+      module: "qkeras.quantizers",
+    }));
     compareAll(list, (v) => ({ class_name: v.class_name, config: v.config, __passive_serialization__: true }));
   });
   vectors("every quantizer of the table has a vector", () => {
     const named = new Set(file.vectors.map((v) => /^\w+/.exec(v.quantizer)![0]));
-    assert.equal(Object.keys(quantizers).filter((n) => !named.has(n)), []);
+    assert.equal(
+      Object.keys(quantizers).filter((n) => !named.has(n)),
+      [],
+    );
   });
 } else skip("quantizer vectors: ../shared/golden/qkeras is absent");
 
@@ -83,7 +91,15 @@ spelling("positional and named arguments, strings, lists, None, True", () => {
   assert.ok(typeof call !== "string");
   assert.is(call.name, "quantized_bits");
   assert.equal(call.positional, [8, -2, 1]);
-  assert.equal([...call.named], [["alpha", "auto_po2"], ["keep_negative", false], ["scale_axis", null], ["x", [1, 2, 3.5]]]);
+  assert.equal(
+    [...call.named],
+    [
+      ["alpha", "auto_po2"],
+      ["keep_negative", false],
+      ["scale_axis", null],
+      ["x", [1, 2, 3.5]],
+    ],
+  );
 });
 
 spelling("a bare name means the defaults", () => {
@@ -139,7 +155,9 @@ spelling("what is not a quantizer is refused with a code, a place and a reason",
   }
 });
 
-spelling("a near miss gets a suggestion", () => assert.is(read("quantized_bitz(8)").diagnostics[0]!.help, "did you mean `quantized_bits`?"));
+spelling("a near miss gets a suggestion", () =>
+  assert.is(read("quantized_bitz(8)").diagnostics[0]!.help, "did you mean `quantized_bits`?"),
+);
 
 spelling("the parser neither throws nor hangs on any short text", () => {
   const alphabet = "qb_1.-+e'\"[]()=, \tTrueNone\\\u0000\u{1f600}";

@@ -131,14 +131,26 @@ export const interval: Arith<Interval> = {
     return drop < 0 && lo === r.lo && hi === r.hi ? interval_(a.lo, a.hi, a.exp) : interval_(lo, hi, exponent(to.type));
   },
   lut: (a, f) => {
-    const t = rangeOf(f.to.type);
-    if (a.hi - a.lo >= ENUMERATE) return interval_(t.lo, t.hi, exponent(f.to.type));
-    let [lo, hi] = [t.hi, t.lo];
-    for (let m = a.lo; m <= a.hi; m++) {
-      const y = applyUnary(f, m, a.exp);
-      lo = smaller(lo, y);
-      hi = larger(hi, y);
-    }
-    return interval_(lo, hi, exponent(f.to.type));
+    const known = lutRanges.get(f) ?? new Map<string, Interval>();
+    lutRanges.set(f, known);
+    const key = `${a.lo},${a.hi},${a.exp}`;
+    const range = known.get(key) ?? lutRange(a, f);
+    known.set(key, range);
+    return range;
   },
 };
+
+/** The elements of a tensor mostly share one interval: each is enumerated once. */
+const lutRanges = new WeakMap<Unary, Map<string, Interval>>();
+
+function lutRange(a: Interval, f: Unary): Interval {
+  const t = rangeOf(f.to.type);
+  if (a.hi - a.lo >= ENUMERATE) return interval_(t.lo, t.hi, exponent(f.to.type));
+  let [lo, hi] = [t.hi, t.lo];
+  for (let m = a.lo; m <= a.hi; m++) {
+    const y = applyUnary(f, m, a.exp);
+    lo = smaller(lo, y);
+    hi = larger(hi, y);
+  }
+  return interval_(lo, hi, exponent(f.to.type));
+}

@@ -27,10 +27,10 @@ export function combine(b: NetBuilder, x: Shifted, y: Shifted, minus: boolean): 
   return { id: b.add("shadd", [low.id, high.id], { shift: Math.abs(shift), sub: 0 }), shift: low.shift };
 }
 
-/** Σ of the leaves, of which there is at least one: the two that are ready first are added first, among those the narrowest. */
+/** Σ of the leaves, of which there is at least one: the two that are ready first are added first, among those the two that end lowest, whose sum is narrowest. */
 export function sumTree(b: NetBuilder, depths: Depths, leaves: readonly Leaf[]): Shifted {
   const heap = new LeafHeap();
-  const push = (leaf: Leaf): void => heap.push(leaf, depths.of(leaf.id), widthOfRange(b.range(leaf.id)));
+  const push = (leaf: Leaf): void => heap.push(leaf, depths.of(leaf.id), leaf.shift + widthOfRange(b.range(leaf.id)));
   for (const leaf of leaves) push(leaf);
   for (;;) {
     const x = heap.pop()!;
@@ -42,16 +42,19 @@ export function sumTree(b: NetBuilder, depths: Depths, leaves: readonly Leaf[]):
   }
 }
 
-/** A binary min-heap by (depth, width, age). */
+/** Bit positions lie within ± half of this. */
+const SPAN = 2 ** 13;
+
+/** A binary min-heap by (depth, end, age), where `end` is the position above the highest bit. */
 class LeafHeap {
   private readonly leaves: Leaf[] = [];
-  /** Of items that compare by one number: depth·2^36 + width·2^24 + age. */
+  /** The order as one number. */
   private readonly keys: number[] = [];
   private age = 0;
 
-  push(leaf: Leaf, depth: number, width: number): void {
+  push(leaf: Leaf, depth: number, end: number): void {
     let i = this.keys.length;
-    this.keys.push((depth * 4096 + Math.min(width, 4095)) * 2 ** 24 + this.age++);
+    this.keys.push((depth * SPAN + Math.min(Math.max(end + SPAN / 2, 0), SPAN - 1)) * 2 ** 24 + this.age++);
     this.leaves.push(leaf);
     for (let parent = (i - 1) >> 1; i > 0 && this.keys[parent]! > this.keys[i]!; i = parent, parent = (i - 1) >> 1) this.swap(i, parent);
   }

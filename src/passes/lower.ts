@@ -6,7 +6,7 @@ import type { Graph, GraphOutput, Node, NodeWith } from "../ir/graph.js";
 import { identifiers } from "../ir/names.js";
 import { NetBuilder, type Netlist } from "../ir/netlist.js";
 import { opDef } from "../ir/ops/index.js";
-import { applyUnary } from "../ir/unary.js";
+import { applyUnary, printUnary } from "../ir/unary.js";
 import { keepWidth } from "./keep-width.js";
 import { pass } from "./pass.js";
 
@@ -20,6 +20,8 @@ interface Wire {
 export const MAX_TABLE = 1 << 16;
 
 function wires(b: NetBuilder): Arith<Wire> {
+  /** The elements of a tensor mostly share one table. */
+  const tables = new Map<string, readonly bigint[]>();
   const isZero = (w: Wire): boolean => b.range(w.id).lo === 0n && b.range(w.id).hi === 0n;
   const constant = (m: bigint, exp: number): Wire => {
     const z = m === 0n ? 0 : trailingZeros(m);
@@ -136,7 +138,9 @@ function wires(b: NetBuilder): Arith<Wire> {
     lut: (x, f) => {
       const { lo, hi } = b.range(x.id);
       assert(hi - lo < BigInt(MAX_TABLE), `lut: a table of ${hi - lo + 1n} entries`);
-      const table = Array.from({ length: Number(hi - lo) + 1 }, (_, i) => applyUnary(f, lo + BigInt(i), x.exp));
+      const key = `${lo},${hi},${x.exp},${printUnary(f)}`;
+      const table = tables.get(key) ?? Array.from({ length: Number(hi - lo) + 1 }, (_, i) => applyUnary(f, lo + BigInt(i), x.exp));
+      tables.set(key, table);
       return { id: b.add("lut", [x.id], { lo, table }), exp: exponent(f.to.type) };
     },
   };

@@ -2,7 +2,7 @@
 import type { Cell, CellOp } from "../ir/cells.js";
 import { fit } from "../ir/fixed.js";
 import { type Netlist, rewriteNetlist } from "../ir/netlist.js";
-import { copyKeepingWidth, keepWidth } from "./keep-width.js";
+import { copyKeepingWidth } from "./keep-width.js";
 import { pass } from "./pass.js";
 import { make } from "./simplify-rules.js";
 
@@ -51,7 +51,7 @@ function narrowNetlist(n: Netlist): Netlist {
     const type = fit(n.ranges[id]!);
     if (bits >= type.width) {
       // Congruent modulo 2^bits and within its former width: the former value.
-      return c.op === "wrap" ? keepWidth(b, make(b, "wrap", args, c.attrs), n.ranges[id]!) : copyKeepingWidth(c, args, b, n.ranges[id]!);
+      return c.op === "wrap" ? make(b, "wrap", args, c.attrs) : copyKeepingWidth(c, args, b, n.ranges[id]!);
     }
     // Only congruent to the former value modulo 2^bits from here on, so its former range says nothing.
     const y = make(b, c.op, args, c.attrs as never);

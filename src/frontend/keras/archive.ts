@@ -31,8 +31,14 @@ const WANTED = ["config.json", "model.weights.h5", "metadata.json"] as const;
 export const isZip = (bytes: Uint8Array): boolean => bytes[0] === 0x50 && bytes[1] === 0x4b && (bytes[2] === 3 || bytes[2] === 5);
 
 /** Reads the three files that a Keras archive is made of; anything suspicious gives one QN104. */
-export function readArchive(bytes: Uint8Array, source: string, reporter: Reporter, limits: ArchiveLimits = archiveLimits): KerasArchive | undefined {
-  const refuse = (message: string, help = "save the model again with `model.save('model.keras')`") => reporter.error("QN104", message, { at: { source }, help });
+export function readArchive(
+  bytes: Uint8Array,
+  source: string,
+  reporter: Reporter,
+  limits: ArchiveLimits = archiveLimits,
+): KerasArchive | undefined {
+  const refuse = (message: string, help = "save the model again with `model.save('model.keras')`") =>
+    reporter.error("QN104", message, { at: { source }, help });
   if (bytes.length > limits.bytes) return refuse(`the archive has ${bytes.length} bytes; the limit is ${limits.bytes}`);
   const entries = directory(bytes, limits.entries);
   if (typeof entries === "string") return refuse(entries);
@@ -113,7 +119,8 @@ function audit(entries: readonly Entry[], limits: ArchiveLimits): string | undef
     }
     total += e.size;
     if (total > limits.unpacked) return `the archive unpacks to more than ${limits.unpacked} bytes`;
-    if (e.size > 4096 && e.size > e.packed * limits.ratio) return `the entry \`${e.name}\` claims to unpack to ${Math.round(e.size / Math.max(1, e.packed))} times its size`;
+    if (e.size > 4096 && e.size > e.packed * limits.ratio)
+      return `the entry \`${e.name}\` claims to unpack to ${Math.round(e.size / Math.max(1, e.packed))} times its size`;
   }
   const spans = entries.map((e) => [e.offset, e.offset + 30 + e.packed] as const).sort((a, b) => a[0] - b[0]);
   if (spans.some(([start], i) => i > 0 && start < spans[i - 1]![1])) return "entries of the archive overlap";

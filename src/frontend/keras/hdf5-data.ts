@@ -1,6 +1,16 @@
 // The elements of an HDF5 dataset or attribute: contiguous, compact or chunked storage, deflate and shuffle filters, numbers and strings.
 import { unzlibSync } from "fflate";
-import { type Cursor, type Datatype, damaged, decode, globalHeapString, type Message, Refusal, treeLeaves, unsupported } from "./hdf5-format.js";
+import {
+  type Cursor,
+  type Datatype,
+  damaged,
+  decode,
+  globalHeapString,
+  type Message,
+  Refusal,
+  treeLeaves,
+  unsupported,
+} from "./hdf5-format.js";
 
 /** A chunk is unpacked whole, so its size needs a bound of its own. */
 const MAX_CHUNK_BYTES = 1 << 28;
@@ -14,7 +24,8 @@ export function storedBytes(layout: Message, filters: Message | undefined, shape
   const version = c.u8();
   if (version !== 3 && version !== 4) throw unsupported(`data layout version ${version}`);
   const kind = c.u8();
-  if (kind === 3) throw new Refusal("a dataset is stored in other files", "qnnc never follows links out of a model file; save the model again");
+  if (kind === 3)
+    throw new Refusal("a dataset is stored in other files", "qnnc never follows links out of a model file; save the model again");
   if (kind === 0) return exactly(c.slice(c.u16()), total);
   if (kind === 1) {
     const address = c.offset();
@@ -39,7 +50,8 @@ function chunked(c: Cursor, filters: Message | undefined, shape: readonly number
   if (rank !== shape.length || c.u32() !== size || chunk.some((d) => d === 0)) throw damaged("a dataset");
   const chunkBytes = chunk.reduce((a, b) => a * b, size);
   const count = shape.reduce((n, d, i) => n * Math.ceil(d / chunk[i]!), 1);
-  if (chunkBytes > MAX_CHUNK_BYTES || chunkBytes * count > 16 * Math.max(total, 1 << 20)) throw new Refusal("a dataset's chunks are far larger than the dataset");
+  if (chunkBytes > MAX_CHUNK_BYTES || chunkBytes * count > 16 * Math.max(total, 1 << 20))
+    throw new Refusal("a dataset's chunks are far larger than the dataset");
   const out = new Uint8Array(total);
   if (tree === undefined) return out;
   const pipeline = filters ? filterPipeline(filters.at) : [];
@@ -104,10 +116,20 @@ function unshuffle(data: Uint8Array, size: number): Uint8Array {
 }
 
 /** Copies the part of a chunk that lies inside the dataset, row by row. */
-function place(out: Uint8Array, data: Uint8Array, shape: readonly number[], chunk: readonly number[], origin: readonly number[], size: number): void {
+function place(
+  out: Uint8Array,
+  data: Uint8Array,
+  shape: readonly number[],
+  chunk: readonly number[],
+  origin: readonly number[],
+  size: number,
+): void {
   const rank = shape.length;
   if (origin.slice(0, rank).some((o, i) => !(o >= 0 && o < shape[i]!))) throw damaged("a dataset's list of chunks");
-  if (rank === 0) return out.set(data.subarray(0, size));
+  if (rank === 0) {
+    out.set(data.subarray(0, size));
+    return;
+  }
   const inside = chunk.map((d, i) => Math.min(d, shape[i]! - origin[i]!));
   const rows = inside.slice(0, -1).reduce((a, b) => a * b, 1);
   const position = new Array<number>(rank - 1).fill(0);

@@ -1,4 +1,4 @@
-// The parts of the HDF5 file format that Keras writes: superblock, object headers, types, spaces, links, heaps. Every read is bounds-checked.
+// The parts of the HDF5 file format that Keras writes: superblock, object headers, types, links, heaps. Every read is bounds-checked.
 // Specification: "HDF5 File Format Specification Version 3.0"; the names below are its names.
 
 /** Why a file is not read further; thrown and caught inside the HDF5 reader only. */
@@ -10,9 +10,13 @@ export class Refusal extends Error {
   }
 }
 
-export const damaged = (what: string): Refusal => new Refusal(`${what} is damaged`, "copy the file again, or save it again; a download that stopped early is the usual cause");
+export const damaged = (what: string): Refusal =>
+  new Refusal(`${what} is damaged`, "copy the file again, or save it again; a download that stopped early is the usual cause");
 export const unsupported = (what: string): Refusal =>
-  new Refusal(`it uses ${what}, which Keras does not write`, "save the weights again with Keras' `save_weights`, or copy them with h5py's default settings");
+  new Refusal(
+    `it uses ${what}, which Keras does not write`,
+    "save the weights again with Keras' `save_weights`, or copy them with h5py's default settings",
+  );
 
 /** A position in the file that reads forward; addresses are relative to the start of the file. */
 export class Cursor {
@@ -40,7 +44,8 @@ export class Cursor {
     const start = this.pos;
     if (!(start >= 0 && n >= 0 && start + n <= this.bytes.length)) throw damaged("a record that ends beyond the file");
     this.budget.left -= n;
-    if (this.budget.left < 0) throw new Refusal("its blocks refer to one another again and again", "the file was made to keep a reader busy; save the model again");
+    if (this.budget.left < 0)
+      throw new Refusal("its blocks refer to one another again and again", "the file was made to keep a reader busy; save the model again");
     this.pos += n;
     return start;
   }
@@ -104,7 +109,8 @@ export function superblock(bytes: Uint8Array): Cursor {
   s.offset();
   const end = s.offset();
   if (base !== 0) throw unsupported("a user block");
-  if (end === undefined || end > bytes.length) throw new Refusal(`it is truncated: ${bytes.length} of ${end ?? "?"} bytes`, "copy the file again: a transfer stopped early");
+  if (end === undefined || end > bytes.length)
+    throw new Refusal(`it is truncated: ${bytes.length} of ${end ?? "?"} bytes`, "copy the file again: a transfer stopped early");
   if (version < 2) {
     s.offset();
     s.offset();
@@ -161,7 +167,8 @@ export function objectHeader(start: Cursor): Message[] {
         continue;
       }
       const [next, length] = [message.at.offset(), message.at.length()];
-      if (next === undefined || blocks.length >= MAX_MESSAGES || blocks.some((k) => k.pos === next + (modern ? 4 : 0))) throw damaged("an object header");
+      if (next === undefined || blocks.length >= MAX_MESSAGES || blocks.some((k) => k.pos === next + (modern ? 4 : 0)))
+        throw damaged("an object header");
       if (modern) c.at(next).signature("OCHK");
       blocks.push(modern ? { pos: next + 4, end: next + length - 4 } : { pos: next, end: next + length });
     }

@@ -1,8 +1,21 @@
-// Reads an HDF5 file (untrusted bytes) into a plain tree of groups, attributes and numeric datasets. Own code, because the HDF5 C library can be
-// made to loop for ever by a few flipped bytes; this reader does work bounded by the file's size and the limits.
+// Reads an HDF5 file (untrusted bytes) into a plain tree of groups, attributes and numeric datasets. Own code, because a few flipped
+// bytes can make the HDF5 C library loop for ever; the work of this reader is bounded by the file's size and the limits.
 import type { Reporter } from "../../diagnostics.js";
 import { MAX_RATIO, numbers, storedBytes, strings } from "./hdf5-data.js";
-import { type Cursor, damaged, datatype, dataspace, type Link, linkMessage, type Message, objectHeader, Refusal, superblock, symbolTable, unsupported } from "./hdf5-format.js";
+import {
+  type Cursor,
+  damaged,
+  dataspace,
+  datatype,
+  type Link,
+  linkMessage,
+  type Message,
+  objectHeader,
+  Refusal,
+  superblock,
+  symbolTable,
+  unsupported,
+} from "./hdf5-format.js";
 
 export type Attribute = string | number | readonly string[] | readonly number[];
 
@@ -38,7 +51,8 @@ export const isHdf5 = (bytes: Uint8Array): boolean => SIGNATURE.every((b, i) => 
 /** Reads the whole tree. Damage, excess and links out of the file give one QN103 and `undefined`. */
 export function readHdf5(bytes: Uint8Array, source: string, reporter: Reporter, limits: Hdf5Limits = hdf5Limits): H5Group | undefined {
   const at = { source };
-  if (bytes.length > limits.bytes) return reporter.error("QN103", `the HDF5 file has ${bytes.length} bytes; the limit is ${limits.bytes}`, { at });
+  if (bytes.length > limits.bytes)
+    return reporter.error("QN103", `the HDF5 file has ${bytes.length} bytes; the limit is ${limits.bytes}`, { at });
   if (!isHdf5(bytes)) {
     return reporter.error("QN103", bytes.length === 0 ? "the file is empty" : "the file does not start with the HDF5 signature", {
       at,
@@ -51,12 +65,26 @@ export function readHdf5(bytes: Uint8Array, source: string, reporter: Reporter, 
     throw damaged("the root group");
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return reporter.error("QN103", `the HDF5 file cannot be read: ${error.message}`, { at, ...(error.help === undefined ? {} : { help: error.help }) });
+    return reporter.error("QN103", `the HDF5 file cannot be read: ${error.message}`, {
+      at,
+      ...(error.help === undefined ? {} : { help: error.help }),
+    });
   }
 }
 
 /** The messages that this reader understands, by their numbers in the specification. */
-const MESSAGE = { dataspace: 1, linkInfo: 2, datatype: 3, link: 6, external: 7, layout: 8, filters: 11, attribute: 12, symbolTable: 17, attributeInfo: 21 } as const;
+const MESSAGE = {
+  dataspace: 1,
+  linkInfo: 2,
+  datatype: 3,
+  link: 6,
+  external: 7,
+  layout: 8,
+  filters: 11,
+  attribute: 12,
+  symbolTable: 17,
+  attributeInfo: 21,
+} as const;
 
 class Walk {
   readonly #bytes: Uint8Array;
@@ -73,7 +101,8 @@ class Walk {
   object(header: Cursor, name: string, depth: number): H5Group | H5Dataset {
     if (depth > this.#limits.depth) throw new Refusal(`groups nest deeper than ${this.#limits.depth} levels`, "a link may form a cycle");
     this.count();
-    if (this.#seen.has(header.pos)) throw new Refusal(`\`${name}\` is linked twice, perhaps in a cycle`, "Keras writes no such links; save the model again");
+    if (this.#seen.has(header.pos))
+      throw new Refusal(`\`${name}\` is linked twice, perhaps in a cycle`, "Keras writes no such links; save the model again");
     this.#seen.add(header.pos);
     const messages = objectHeader(header);
     const find = (type: number): Message | undefined => messages.find((m) => m.type === type);
@@ -104,12 +133,19 @@ class Walk {
     const shape = dataspace(space.at) ?? [0];
     const elem = datatype(type.at);
     const size = shape.reduce((n, d) => n * d, 1);
-    if (!shape.every((d) => Number.isSafeInteger(d)) || !Number.isSafeInteger(size)) throw new Refusal(`\`${name}\` has an impossible shape`);
+    if (!shape.every((d) => Number.isSafeInteger(d)) || !Number.isSafeInteger(size))
+      throw new Refusal(`\`${name}\` has an impossible shape`);
     this.#elements += size;
     if (this.#elements > this.#limits.elements) throw new Refusal(`its datasets hold more than ${this.#limits.elements} elements`);
-    if (size * elem.size > this.#bytes.length * MAX_RATIO) throw new Refusal(`\`${name}\` claims ${size} elements, more than the file can hold`);
+    if (size * elem.size > this.#bytes.length * MAX_RATIO)
+      throw new Refusal(`\`${name}\` claims ${size} elements, more than the file can hold`);
     if (elem.kind !== "float" && elem.kind !== "integer") return { kind: "dataset", shape, values: undefined };
-    const raw = storedBytes(layout, messages.find((m) => m.type === MESSAGE.filters), shape, elem);
+    const raw = storedBytes(
+      layout,
+      messages.find((m) => m.type === MESSAGE.filters),
+      shape,
+      elem,
+    );
     return { kind: "dataset", shape, values: numbers(raw, size, elem) };
   }
 

@@ -26,7 +26,9 @@ export function inboundRefs(json: Json): TensorRef[] | string {
   if (isArray(json)) {
     const refs = refsOf(json);
     if (!refs) return "an inbound node is not a list of [layer, node, tensor]";
-    const extra = (typeof json[0] === "string" ? [json] : json).some((r) => isArray(r) && isObject(r[3]) && Object.values(r[3]).some(hidesTensor));
+    const extra = (typeof json[0] === "string" ? [json] : json).some(
+      (r) => isArray(r) && isObject(r[3]) && Object.values(r[3]).some(hidesTensor),
+    );
     return extra ? "a call passes tensors as keyword arguments, which is not supported" : refs;
   }
   if (!isObject(json)) return "an inbound node is neither a list nor an object";

@@ -32,7 +32,12 @@ export class JsonDocument {
   }
   place(pointer: string, layer?: string): Place {
     const offset = locate(this.text, pointer);
-    return { source: this.source, ...(offset === undefined ? {} : lineColumn(this.text, offset)), pointer, ...(layer === undefined ? {} : { layer }) };
+    return {
+      source: this.source,
+      ...(offset === undefined ? {} : lineColumn(this.text, offset)),
+      pointer,
+      ...(layer === undefined ? {} : { layer }),
+    };
   }
 }
 
@@ -41,6 +46,7 @@ export const escapePointer = (key: string): string => key.replace(/~/g, "~0").re
 const FORBIDDEN = new Set(["__proto__", "constructor", "prototype"]);
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const SPACE = /[ \t\n\r]*/y;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON forbids them inside strings
 const PLAIN = /[^"\\\u0000-\u001f]*/y;
 /** Keras writes Python's float literals, which are not JSON. */
 const WORDS: readonly (readonly [string, Json])[] = [
@@ -77,7 +83,12 @@ export function parseJson(text: string, source: string, reporter: Reporter, limi
 }
 
 /** Decodes bytes as strict UTF-8 and parses them. A byte order mark at the start is skipped. */
-export function parseJsonBytes(bytes: Uint8Array, source: string, reporter: Reporter, limits: JsonLimits = jsonLimits): JsonDocument | undefined {
+export function parseJsonBytes(
+  bytes: Uint8Array,
+  source: string,
+  reporter: Reporter,
+  limits: JsonLimits = jsonLimits,
+): JsonDocument | undefined {
   if (bytes.length > limits.characters) {
     return reporter.error("QN102", `the JSON file has ${bytes.length} bytes; the limit is ${limits.characters}`, { at: { source } });
   }
@@ -85,7 +96,10 @@ export function parseJsonBytes(bytes: Uint8Array, source: string, reporter: Repo
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    return reporter.error("QN102", "the JSON file is not valid UTF-8", { at: { source }, help: "write it with `open(path, 'w', encoding='utf-8')`" });
+    return reporter.error("QN102", "the JSON file is not valid UTF-8", {
+      at: { source },
+      help: "write it with `open(path, 'w', encoding='utf-8')`",
+    });
   }
   return parseJson(text, source, reporter, limits);
 }
@@ -165,11 +179,14 @@ class Scanner {
     for (;;) {
       this.space();
       const start = this.pos;
-      if (this.text[start] !== '"') return this.fail(start >= this.text.length ? "the JSON text ends inside an object" : "expected a quoted key");
+      if (this.text[start] !== '"')
+        return this.fail(start >= this.text.length ? "the JSON text ends inside an object" : "expected a quoted key");
       const key = this.string();
       if (this.trouble || typeof key !== "string") return null;
-      if (FORBIDDEN.has(key)) return this.fail(`the key \`${key}\` is not allowed`, start, "no Keras model uses it; it is a known attack on JavaScript programs");
-      if (key in members) return this.fail(`the key \`${key.slice(0, 80)}\` appears twice in one object`, start, "readers disagree on which one counts");
+      if (FORBIDDEN.has(key))
+        return this.fail(`the key \`${key}\` is not allowed`, start, "no Keras model uses it; it is a known attack on JavaScript programs");
+      if (key in members)
+        return this.fail(`the key \`${key.slice(0, 80)}\` appears twice in one object`, start, "readers disagree on which one counts");
       if (!this.take(":")) return this.fail("expected `:`");
       members[key] = this.value(depth + 1);
       if (this.trouble) return null;

@@ -76,7 +76,7 @@ function openH5(model: NamedBytes, extra: Opened["weights"], reporter: Reporter)
   if (typeof config !== "string") {
     return reporter.error("QN101", "the .h5 file holds weights but no model description", {
       at: { source: model.name },
-      help: "give the model's JSON (`model.to_json()`) and this file with `--weights`, or save the whole model with `model.save('model.h5')`",
+      help: "give the model's JSON (`model.to_json()`) and this file with `--weights`, or save the model with `model.save('model.h5')`",
     });
   }
   const document = parseJson(config, `${model.name}/model_config`, reporter);

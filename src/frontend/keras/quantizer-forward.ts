@@ -1,7 +1,7 @@
 // The value that each quantizer gives at inference, in float32 as QKeras computes it: for weights, and as the oracle of the activations.
-import { sizeOf, type Shape } from "../../ir/tensor.js";
+import { type Shape, sizeOf } from "../../ir/tensor.js";
 import { autoBits, autoLinear, autoTernary, leastSquares, type Scales, scaleOf } from "./quantizer-scale.js";
-import { isAuto, type Alpha, type Quantizer, type QuantizerName, type QuantizerOf } from "./quantizers.js";
+import { type Alpha, isAuto, type Quantizer, type QuantizerName, type QuantizerOf } from "./quantizers.js";
 
 const f = Math.fround;
 const EPSILON = f(1e-7);
@@ -47,7 +47,8 @@ const forwards: Forwards = {
     // One signed bit has the two levels ±½; subtracting ½ before rounding swallows tiny negative inputs, as in QKeras.
     const high = unsigned === 0 ? 0.5 : f(2 ** unsigned - 1);
     const low = unsigned === 0 ? -0.5 : q.keep_negative ? f(-(2 ** unsigned) + Number(q.symmetric)) : 0;
-    const quantum = (v: number, s: number): number => (unsigned === 0 ? roundHalfEven(f(clip(f(v / s), low, high) - 0.5)) + 0.5 : roundHalfEven(clip(f(v / s), low, high)));
+    const quantum = (v: number, s: number): number =>
+      unsigned === 0 ? roundHalfEven(f(clip(f(v / s), low, high) - 0.5)) + 0.5 : roundHalfEven(clip(f(v / s), low, high));
     const scale: Scales = isAuto(q.alpha) ? autoLinear(x, shape, q, quantum, low, high) : constantScale(q.alpha, shape, step);
     const grid = x.map((v, i) => quantum(v, scale.at(i)));
     return { values: x.map((v, i) => mix(v, f(scale.at(i) * grid[i]!), q.qnoise_factor)), scale, grid };
@@ -157,7 +158,10 @@ function ternary(q: QuantizerOf<"ternary"> | QuantizerOf<"stochastic_ternary">, 
     return scaled(z, scale);
   }
   const threshold = f(q.threshold ?? 0.33);
-  return scaled(x.map((v) => (Math.abs(v) >= threshold ? Math.sign(v) : 0)), constantScale(q.alpha, shape));
+  return scaled(
+    x.map((v) => (Math.abs(v) >= threshold ? Math.sign(v) : 0)),
+    constantScale(q.alpha, shape),
+  );
 }
 
 const scaled = (grid: Float64Array, scale: Scales): Forward => ({ values: grid.map((z, i) => f(scale.at(i) * z)), scale, grid });
@@ -165,18 +169,28 @@ const scaled = (grid: Float64Array, scale: Scales): Forward => ({ values: grid.m
 /** One scale, or one per channel of the last axis. */
 const constantScale = (a: Alpha, shape: Shape, factor = 1): Scales =>
   Array.isArray(a)
-    ? scaleOf(Float64Array.from(a as readonly number[], (v) => f(v * factor)), shape)
+    ? scaleOf(
+        Float64Array.from(a as readonly number[], (v) => f(v * factor)),
+        shape,
+      )
     : scaleOf(f((typeof a === "number" ? a : 1) * factor), shape);
 
 /** Smallest and largest exponent, from the bits that are left for it. */
-export function po2Exponents(q: QuantizerOf<"quantized_po2"> | QuantizerOf<"quantized_relu_po2">): { readonly min: number; readonly max: number } {
+export function po2Exponents(q: QuantizerOf<"quantized_po2"> | QuantizerOf<"quantized_relu_po2">): {
+  readonly min: number;
+  readonly max: number;
+} {
   const exponentSign = q.max_value === null || q.max_value > 1 ? 1 : 0;
   const bits = q.bits - (q.name === "quantized_po2" ? 1 : 0) - exponentSign;
   const max = 2 ** bits - 1;
   return { min: -(2 ** bits), max: q.quadratic_approximation ? 2 * Math.floor(max / 2) : max };
 }
 
-function po2Exponent(magnitude: number, e: { readonly min: number; readonly max: number }, q: QuantizerOf<"quantized_po2"> | QuantizerOf<"quantized_relu_po2">): number {
+function po2Exponent(
+  magnitude: number,
+  e: { readonly min: number; readonly max: number },
+  q: QuantizerOf<"quantized_po2"> | QuantizerOf<"quantized_relu_po2">,
+): number {
   if (magnitude < EPSILON) return e.min;
   const limited = q.max_value === null ? magnitude : Math.min(magnitude, f(q.max_value));
   // Half the logarithm instead of the root's: the same number, and 2^-1 stays a tie, as in TensorFlow.

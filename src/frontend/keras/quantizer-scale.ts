@@ -1,5 +1,5 @@
 // The scales that QKeras computes from the tensor itself (alpha `auto` and `auto_po2`), in float32.
-import { sizeOf, type Shape } from "../../ir/tensor.js";
+import { type Shape, sizeOf } from "../../ir/tensor.js";
 import type { QuantizerOf } from "./quantizers.js";
 
 const f = Math.fround;
@@ -32,7 +32,7 @@ const roundHalfEven = (x: number): number => {
 };
 const po2 = (s: number): number => 2 ** roundHalfEven(f(f(Math.log(f(s + EPSILON))) / LN2));
 
-/** Groups along one axis (the last unless said). A rank-1 tensor is one group or one group per element: QKeras differs from call to call. */
+/** Groups along one axis (the last unless said). A rank-1 tensor is one group, or one group per element: QKeras has both. */
 function groups(shape: Shape, axis: number | null | undefined, rank1: "one" | "each"): Groups {
   if (shape.length <= 1) return rank1 === "one" ? { count: 1, of: () => 0 } : { count: sizeOf(shape), of: (i) => i };
   const along = axis ?? shape.length - 1;
@@ -60,7 +60,14 @@ function reduce(x: Float64Array, g: Groups, start: number, step: (acc: number, v
 const maxAbs = (x: Float64Array, g: Groups): Float64Array => reduce(x, g, 0, (a, v) => Math.max(a, Math.abs(v)));
 
 /** s = mean(x·q) / (mean(q·q) + ε) in each group, rounded to a power of two for `auto_po2`. */
-export function leastSquares(alpha: Auto, x: Float64Array, q: Float64Array, shape: Shape, options: ScaleOptions = {}, rank1: "one" | "each" = "each"): Scales {
+export function leastSquares(
+  alpha: Auto,
+  x: Float64Array,
+  q: Float64Array,
+  shape: Shape,
+  options: ScaleOptions = {},
+  rank1: "one" | "each" = "each",
+): Scales {
   const g = groups(shape, options.scale_axis, rank1);
   const n = x.length / g.count;
   const xq = reduce(x, g, 0, (a, v, i) => a + f(v * q[i]!));
@@ -89,6 +96,7 @@ export function autoBits(
   // A channel of zeros has scale 0; comparing 0/0 with < takes the limit, and its sign then gives 0.
   const levelOf = (v: number, s: number): number => {
     const level = Math.floor(f(f(Math.abs(v) / s) + 0.5));
+    // biome-ignore lint/complexity/useMathMinMax: Math.min would keep the NaN
     return Math.sign(v) * (level < levels / 2 ? level : levels / 2);
   };
   const quantize = (s: Scales): Float64Array => xs.map((v, i) => levelOf(v, s.at(i)));
@@ -103,7 +111,14 @@ export function autoBits(
 type Quantum = (v: number, scale: number) => number;
 
 /** quantized_linear: the scale from the largest magnitude, then for `auto_po2` at most five refinements until nothing changes. */
-export function autoLinear(x: Float64Array, shape: Shape, q: QuantizerOf<"quantized_linear">, quantum: Quantum, low: number, high: number): Scales {
+export function autoLinear(
+  x: Float64Array,
+  shape: Shape,
+  q: QuantizerOf<"quantized_linear">,
+  quantum: Quantum,
+  low: number,
+  high: number,
+): Scales {
   const g = groups(shape, q.scale_axis, "each");
   const width = high - low;
   const peak = q.keep_negative ? maxAbs(x, g).map((m) => f(2 * m)) : reduce(x, g, Number.NEGATIVE_INFINITY, (a, v) => Math.max(a, v));

@@ -92,24 +92,34 @@ export function readQuantizer(json: Json | undefined, site: QuantizerSite, repor
   if (json === null || json === undefined) return null;
   const at = () => site.document.place(site.pointer, site.layer);
   const call = typeof json === "string" ? parseCall(json) : callOfJson(json);
-  if (typeof call === "string") return reporter.error("QN204", `malformed quantizer: ${call}`, { at: at(), help: "expected `name(arguments)` or {class_name, config}" });
+  if (typeof call === "string")
+    return reporter.error("QN204", `malformed quantizer: ${call}`, {
+      at: at(),
+      help: "expected `name(arguments)` or {class_name, config}",
+    });
   const { name } = call;
   if (!isQuantizerName(name)) {
     const guess = didYouMean(name, Object.keys(quantizers));
     return reporter.error("QN203", `unknown quantizer \`${name.slice(0, 80)}\``, {
       at: at(),
-      help: guess === undefined ? "spec/keras.md lists the quantizers; use quantized_bits or quantized_relu where one of them will do" : `did you mean \`${guess}\`?`,
+      help:
+        guess === undefined
+          ? "spec/keras.md lists the quantizers; use quantized_bits or quantized_relu where one of them will do"
+          : `did you mean \`${guess}\`?`,
     });
   }
   const order = Object.keys(quantizers[name]);
-  if (call.positional.length > order.length) return reporter.error("QN204", `${name}: ${call.positional.length} arguments, at most ${order.length} expected`, { at: at() });
+  if (call.positional.length > order.length)
+    return reporter.error("QN204", `${name}: ${call.positional.length} arguments, at most ${order.length} expected`, { at: at() });
   const given = new Map(call.positional.map((value, i) => [order[i]!, value]));
   for (const [key, value] of call.named) {
     if (given.has(key)) return reporter.error("QN204", `${name}: the argument \`${key}\` is given twice`, { at: at() });
     given.set(key, value);
   }
   const made = makeQuantizer(name, given);
-  return typeof made === "string" ? reporter.error("QN204", `${name}: ${made}`, { at: at(), help: "spec/keras.md lists each quantizer's arguments and bounds" }) : made;
+  return typeof made === "string"
+    ? reporter.error("QN204", `${name}: ${made}`, { at: at(), help: "spec/keras.md lists each quantizer's arguments and bounds" })
+    : made;
 }
 
 /** `{class_name, config}`, with or without Keras' module and registered_name, which say nothing that the table does not. */

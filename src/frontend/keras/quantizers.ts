@@ -1,4 +1,4 @@
-// The table of quantizers: what each is called with, in positional order, with defaults and bounds. Everything else about arguments follows from it.
+// The table of quantizers: the arguments of each in positional order, with defaults and bounds. All else about arguments follows from it.
 
 /** A fixed scale, one scale per channel, or a rule that computes the scale from the tensor. */
 export type Alpha = number | readonly number[] | "auto" | "auto_po2" | null;
@@ -89,7 +89,12 @@ export const quantizers = {
   quantized_tanh: { bits: bits(8, 2), use_stochastic_rounding: flag(false), symmetric: flag(false), use_real_tanh: flag(false) },
   quantized_sigmoid: { bits: bits(8), symmetric: flag(false), use_real_sigmoid: flag(false), use_stochastic_rounding: flag(false) },
   quantized_hswish: { ...quantizedBits, relu_shift: number(3, 0, 1024), relu_upper_bound: number(6, 1e-3, 1024) },
-  ternary: { alpha: alpha(), threshold: optionalNumber(0, 2 ** 64), use_stochastic_rounding: flag(false), number_of_unrolls: int(5, 0, 100) },
+  ternary: {
+    alpha: alpha(),
+    threshold: optionalNumber(0, 2 ** 64),
+    use_stochastic_rounding: flag(false),
+    number_of_unrolls: int(5, 0, 100),
+  },
   stochastic_ternary: {
     alpha: alpha(),
     threshold: optionalNumber(0, 2 ** 64),
@@ -149,7 +154,10 @@ const rules: { readonly [N in QuantizerName]?: (q: QuantizerOf<N>) => string | u
         : q.integer < 0
           ? "integer must not be negative (QKeras stops at this as well)"
           : undefined,
-  quantized_relu_po2: (q) => (q.negative_slope !== 0 && !isPowerOfTwo(q.negative_slope) ? `negative_slope must be a power of two, not ${q.negative_slope}` : undefined),
+  quantized_relu_po2: (q) =>
+    q.negative_slope !== 0 && !isPowerOfTwo(q.negative_slope)
+      ? `negative_slope must be a power of two, not ${q.negative_slope}`
+      : undefined,
   ternary: (q) => (isAuto(q.alpha) && q.threshold !== null ? "alpha `auto` excludes a threshold" : undefined),
 };
 
@@ -210,7 +218,10 @@ function checkAlpha(value: ArgValue): Checked {
   if (value === null || value === "auto" || value === "auto_po2") return { ok: value };
   const list = Array.isArray(value) ? (value as readonly number[]) : [asNumber(value)];
   // Zero is allowed for one channel of a frozen scale, never as the only scale.
-  if (list.length === 0 || !list.every((x): x is number => x !== undefined && Number.isFinite(x) && (x > 0 || (x === 0 && list.length > 1)))) {
+  if (
+    list.length === 0 ||
+    !list.every((x): x is number => x !== undefined && Number.isFinite(x) && (x > 0 || (x === 0 && list.length > 1)))
+  ) {
     return `expected a positive number, None, 'auto' or 'auto_po2', not ${show(value)}`;
   }
   return { ok: list.length === 1 ? list[0] : list };

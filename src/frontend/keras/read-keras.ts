@@ -1,8 +1,8 @@
 // The Keras and QKeras frontend: a model's files in, a Graph with the framework's exact meaning out. Nothing from the files is ever run.
 import { didYouMean, type Reporter } from "../../diagnostics.js";
 import { type Graph, GraphBuilder } from "../../ir/graph.js";
-import { importLayer, variablesOf } from "./layers/index.js";
 import { LayerContext, type LayerResult } from "./layers/context.js";
+import { importLayer, variablesOf } from "./layers/index.js";
 import type { KerasCall, KerasModel, TensorRef } from "./model.js";
 import { openKeras } from "./model-file.js";
 import { callKey } from "./topology.js";
@@ -70,19 +70,32 @@ function orderInputs(calls: readonly KerasCall[], model: KerasModel): readonly K
   return [...first, ...calls.filter((c) => !isInput(c))];
 }
 
-function importCall(model: KerasModel, call: KerasCall, graph: GraphBuilder, results: ReadonlyMap<string, LayerResult>, reporter: Reporter): LayerResult | undefined {
+function importCall(
+  model: KerasModel,
+  call: KerasCall,
+  graph: GraphBuilder,
+  results: ReadonlyMap<string, LayerResult>,
+  reporter: Reporter,
+): LayerResult | undefined {
   const { layer, node } = call;
   // The place has no line and column: finding them takes time that only an error is worth.
-  const index = graph.beginLayer(node === 0 ? layer.name : `${layer.name}:${node}`, layer.className, { source: model.document.source, pointer: layer.pointer });
+  const index = graph.beginLayer(node === 0 ? layer.name : `${layer.name}:${node}`, layer.className, {
+    source: model.document.source,
+    pointer: layer.pointer,
+  });
   const inputs: number[] = [];
   for (const ref of call.inputs) {
     const from = results.get(callKey(ref.layer, ref.node));
     if (!from) return undefined;
     if (from.host) {
-      return reporter.error("QN205", `the layer \`${layer.name}\` reads the ${from.host} of \`${ref.layer}\`, which only the host computes`, {
-        at: model.document.place(layer.pointer, layer.name),
-        help: `softmax is supported as the last step only; cut the network with \`--until ${ref.layer}\``,
-      });
+      return reporter.error(
+        "QN205",
+        `the layer \`${layer.name}\` reads the ${from.host} of \`${ref.layer}\`, which only the host computes`,
+        {
+          at: model.document.place(layer.pointer, layer.name),
+          help: `softmax is supported as the last step only; cut the network with \`--until ${ref.layer}\``,
+        },
+      );
     }
     inputs.push(from.value);
   }

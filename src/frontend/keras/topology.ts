@@ -1,8 +1,8 @@
 // Model description → layers and calls in topological order, for Sequential and Functional models of Keras 2 and 3.
 import type { Reporter } from "../../diagnostics.js";
-import { isArray, isObject, type Json, type JsonDocument, type JsonObject } from "./json.js";
 import { inboundRefs, refsOf } from "./inbound.js";
-import { type KerasCall, type KerasLayer, modelLimits, type ModelLimits, type TensorRef, type Topology } from "./model.js";
+import { isArray, isObject, type Json, type JsonDocument, type JsonObject } from "./json.js";
+import { type KerasCall, type KerasLayer, type ModelLimits, modelLimits, type TensorRef, type Topology } from "./model.js";
 
 const FORM_HELP = "expected what `model.to_json()` writes: {class_name, config: {name, layers}}";
 /** Every name that Keras has given to a model built from layers in a graph. */
@@ -23,14 +23,23 @@ export function readTopology(document: JsonDocument, reporter: Reporter, limits:
   const className = root.class_name;
   if (typeof className !== "string") return wrong("the model description has no class_name");
   // Before 2017 the config of a Sequential was the list of its layers.
-  const listed = isArray(root.config) ? { list: root.config, pointer: "/config" } : isObject(root.config) ? { list: root.config.layers, pointer: "/config/layers" } : undefined;
+  const listed = isArray(root.config)
+    ? { list: root.config, pointer: "/config" }
+    : isObject(root.config)
+      ? { list: root.config.layers, pointer: "/config/layers" }
+      : undefined;
   if (!listed || !isArray(listed.list)) return wrong("the model has no list of layers", isObject(root.config) ? "/config" : "");
   const config = isObject(root.config) ? root.config : {};
   const raws = readLayers(document, listed.list, listed.pointer, reporter, limits);
   if (!raws) return undefined;
   if (raws.length === 0) return reporter.error("QN214", "the model has no layers", { at: document.place(listed.pointer) });
   const name = typeof config.name === "string" ? config.name : "model";
-  const wired = className === "Sequential" ? wireSequential(raws, config) : FUNCTIONAL.has(className) ? wireFunctional(document, raws, config, reporter, limits) : undefined;
+  const wired =
+    className === "Sequential"
+      ? wireSequential(raws, config)
+      : FUNCTIONAL.has(className)
+        ? wireFunctional(document, raws, config, reporter, limits)
+        : undefined;
   if (!wired) {
     if (reporter.failed) return undefined;
     return reporter.error("QN200", `\`${className.slice(0, 80)}\` is not a model that can be read from its description`, {
@@ -49,7 +58,13 @@ interface Wired {
   readonly outputs: readonly TensorRef[];
 }
 
-function readLayers(document: JsonDocument, list: readonly Json[], pointer: string, reporter: Reporter, limits: ModelLimits): Raw[] | undefined {
+function readLayers(
+  document: JsonDocument,
+  list: readonly Json[],
+  pointer: string,
+  reporter: Reporter,
+  limits: ModelLimits,
+): Raw[] | undefined {
   if (list.length > limits.layers) {
     return reporter.error("QN213", `the model has ${list.length} layers; the limit is ${limits.layers}`, { at: document.place(pointer) });
   }
@@ -84,9 +99,23 @@ function readLayer(json: JsonObject, pointer: string): KerasLayer | string {
   const build = isObject(json.build_config) ? json.build_config.input_shape : undefined;
   const inner = className.replace(/^.*>/, "") === "PruneLowMagnitude" ? config.layer : undefined;
   if (isObject(inner) && typeof inner.class_name === "string" && isObject(inner.config)) {
-    return { name, className: inner.class_name, module: moduleOf(inner), config: inner.config, pointer: `${pointer}/config/layer/config`, builtShape: shapeWithoutBatch(build) };
+    return {
+      name,
+      className: inner.class_name,
+      module: moduleOf(inner),
+      config: inner.config,
+      pointer: `${pointer}/config/layer/config`,
+      builtShape: shapeWithoutBatch(build),
+    };
   }
-  return { name, className: className.replace(/^qkeras>/, ""), module: moduleOf(json), config, pointer: `${pointer}/config`, builtShape: shapeWithoutBatch(build) };
+  return {
+    name,
+    className: className.replace(/^qkeras>/, ""),
+    module: moduleOf(json),
+    config,
+    pointer: `${pointer}/config`,
+    builtShape: shapeWithoutBatch(build),
+  };
 }
 
 /** The module, or the package under which the class was registered: `MyPackage>Dense` is not Keras' Dense. */
@@ -105,24 +134,45 @@ function wireSequential(raws: readonly Raw[], config: JsonObject): Wired {
   let layers = raws.map((r) => r.layer);
   const first = layers[0]!;
   if (first.className !== "InputLayer") {
-    const shape = first.config.batch_input_shape ?? first.config.batch_shape ?? config.build_input_shape ?? (first.builtShape ? [null, ...first.builtShape] : undefined);
+    const shape =
+      first.config.batch_input_shape ??
+      first.config.batch_shape ??
+      config.build_input_shape ??
+      (first.builtShape ? [null, ...first.builtShape] : undefined);
     // No layer of the file can have this name: it starts with the first layer's own and is longer than any.
     const name = `${first.name}_input`;
-    const unique = layers.some((l) => l.name === name) ? `${layers.reduce((a, l) => (l.name.length > a.length ? l.name : a), name)}_input` : name;
-    const implied = Object.assign(Object.create(null) as object, { name: unique, ...(shape === undefined ? {} : { batch_shape: shape }) }) as JsonObject;
-    layers = [{ name: unique, className: "InputLayer", module: undefined, config: implied, pointer: first.pointer, builtShape: undefined }, ...layers];
+    const unique = layers.some((l) => l.name === name)
+      ? `${layers.reduce((a, l) => (l.name.length > a.length ? l.name : a), name)}_input`
+      : name;
+    const implied = Object.assign(Object.create(null) as object, {
+      name: unique,
+      ...(shape === undefined ? {} : { batch_shape: shape }),
+    }) as JsonObject;
+    layers = [
+      { name: unique, className: "InputLayer", module: undefined, config: implied, pointer: first.pointer, builtShape: undefined },
+      ...layers,
+    ];
   }
   const ref = (l: KerasLayer): TensorRef => ({ layer: l.name, node: 0, tensor: 0 });
   const calls = layers.map((layer, i) => ({ layer, node: 0, inputs: i === 0 ? [] : [ref(layers[i - 1]!)] }));
   return { layers, calls, inputs: [ref(layers[0]!)], outputs: [ref(layers.at(-1)!)] };
 }
 
-function wireFunctional(document: JsonDocument, raws: readonly Raw[], config: JsonObject, reporter: Reporter, limits: ModelLimits): Wired | undefined {
+function wireFunctional(
+  document: JsonDocument,
+  raws: readonly Raw[],
+  config: JsonObject,
+  reporter: Reporter,
+  limits: ModelLimits,
+): Wired | undefined {
   const calls: KerasCall[] = [];
   for (const { layer, json, pointer } of raws) {
     const nodes = json.inbound_nodes;
     const bad = (message: string, i?: number) =>
-      reporter.error("QN200", message, { at: document.place(`${pointer}/inbound_nodes${i === undefined ? "" : `/${i}`}`, layer.name), help: FORM_HELP });
+      reporter.error("QN200", message, {
+        at: document.place(`${pointer}/inbound_nodes${i === undefined ? "" : `/${i}`}`, layer.name),
+        help: FORM_HELP,
+      });
     if (nodes !== undefined && !isArray(nodes)) return bad("inbound_nodes is not a list");
     if (nodes === undefined || nodes.length === 0) {
       calls.push({ layer, node: 0, inputs: [] });
@@ -132,7 +182,8 @@ function wireFunctional(document: JsonDocument, raws: readonly Raw[], config: Js
     for (const [node, json] of nodes.entries()) {
       const inputs = inboundRefs(json);
       if (typeof inputs === "string") return bad(inputs, node);
-      if (inputs.length > limits.tensorsPerCall) return bad(`the layer reads ${inputs.length} tensors; the limit is ${limits.tensorsPerCall}`, node);
+      if (inputs.length > limits.tensorsPerCall)
+        return bad(`the layer reads ${inputs.length} tensors; the limit is ${limits.tensorsPerCall}`, node);
       calls.push({ layer, node, inputs });
     }
   }
@@ -146,14 +197,25 @@ function wireFunctional(document: JsonDocument, raws: readonly Raw[], config: Js
 }
 
 /** Calls that the outputs need, in an order that follows the file where it can. A queue, not recursion: chains may be long. */
-function sortCalls(document: JsonDocument, calls: readonly KerasCall[], outputs: readonly TensorRef[], reporter: Reporter): KerasCall[] | undefined {
+function sortCalls(
+  document: JsonDocument,
+  calls: readonly KerasCall[],
+  outputs: readonly TensorRef[],
+  reporter: Reporter,
+): KerasCall[] | undefined {
   const index = new Map(calls.map((c, i) => [callKey(c.layer.name, c.node), i]));
   const find = (ref: TensorRef, place: () => ReturnType<JsonDocument["place"]>, what: string): number | undefined => {
     const i = index.get(callKey(ref.layer, ref.node));
     if (i !== undefined && ref.tensor === 0) return i;
     const known = calls.some((c) => c.layer.name === ref.layer);
-    const problem = !known ? "no such layer" : i === undefined ? `that layer has no call number ${ref.node}` : `that layer has one output, not ${ref.tensor + 1}`;
-    return reporter.error("QN210", `${what} reads \`${ref.layer}\`, and there is ${problem.replace(/^that/, "a problem: that")}`, { at: place() });
+    const problem = !known
+      ? "no such layer"
+      : i === undefined
+        ? `that layer has no call number ${ref.node}`
+        : `that layer has one output, not ${ref.tensor + 1}`;
+    return reporter.error("QN210", `${what} reads \`${ref.layer}\`, and there is ${problem.replace(/^that/, "a problem: that")}`, {
+      at: place(),
+    });
   };
   const needed = new Set<number>();
   const stack: number[] = [];

@@ -1,4 +1,4 @@
-// Finds each layer's weights in the layouts that Keras has used: named groups (Keras 1 to 3 `.h5`) and numbered variables (`.weights.h5`, `.keras`).
+// Finds each layer's weights in the layouts that Keras has used: named groups (`.h5`) and numbered variables (`.weights.h5`, `.keras`).
 import type { Attribute, H5Dataset, H5Group } from "./hdf5.js";
 import type { KerasLayer, LayerWeights, Weight } from "./model.js";
 
@@ -107,7 +107,8 @@ function numberedStore(root: H5Group, layers: readonly KerasLayer[], order: Vari
       const names = order(layer);
       const found = new Map<string, Weight>();
       for (const [key, dataset] of vars.children) {
-        if (dataset.kind === "dataset" && dataset.values !== undefined) found.set(names[Number(key)] ?? key, { shape: dataset.shape, values: dataset.values });
+        if (dataset.kind === "dataset" && dataset.values !== undefined)
+          found.set(names[Number(key)] ?? key, { shape: dataset.shape, values: dataset.values });
       }
       return found;
     },

@@ -29,7 +29,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
 };
 
 /**
- * Applies the activation that `key` names. In a layer of QKeras a bare name means QKeras' function first (hard_sigmoid differs from Keras');
+ * Applies the activation that `key` names. In a layer of QKeras a bare name means QKeras' function first (its hard_sigmoid is another);
  * in a layer of Keras it means Keras'.
  */
 export function applyActivation(cx: LayerContext, key: string, x: number, family: "keras" | "qkeras"): LayerResult | Failed {
@@ -59,5 +59,10 @@ function functionName(json: Json): string | undefined {
 function unknown(cx: LayerContext, key: string, name: string): Failed {
   const instead = Object.hasOwn(INSTEAD, name) ? INSTEAD[name] : undefined;
   const guess = didYouMean(name, [...Object.keys(functions), ...Object.keys(quantizers)]);
-  return cx.error("QN205", `the activation \`${name.slice(0, 80)}\` is not supported`, key, instead ?? (guess === undefined ? `known: ${Object.keys(functions).join(", ")}, and QKeras' quantizers` : `did you mean \`${guess}\`?`));
+  return cx.error(
+    "QN205",
+    `the activation \`${name.slice(0, 80)}\` is not supported`,
+    key,
+    instead ?? (guess === undefined ? `known: ${Object.keys(functions).join(", ")}, and QKeras' quantizers` : `did you mean \`${guess}\`?`),
+  );
 }

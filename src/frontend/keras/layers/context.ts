@@ -33,7 +33,10 @@ export class LayerContext {
   }
 
   place(key?: string): Place {
-    return this.model.document.place(key === undefined ? this.layer.pointer : `${this.layer.pointer}/${escapePointer(key)}`, this.layer.name);
+    return this.model.document.place(
+      key === undefined ? this.layer.pointer : `${this.layer.pointer}/${escapePointer(key)}`,
+      this.layer.name,
+    );
   }
 
   error(code: Code, message: string, key?: string, help?: string): Failed {
@@ -85,9 +88,18 @@ export class LayerContext {
   }
 
   quantizerOf(json: Json | undefined, key: string): Quantizer | null | Failed {
-    const q = readQuantizer(json, { document: this.model.document, pointer: `${this.layer.pointer}/${key}`, layer: this.layer.name }, this.reporter);
+    const q = readQuantizer(
+      json,
+      { document: this.model.document, pointer: `${this.layer.pointer}/${key}`, layer: this.layer.name },
+      this.reporter,
+    );
     if (q && "qnoise_factor" in q && q.qnoise_factor !== 1) {
-      return this.error("QN204", `${q.name}: qnoise_factor is ${q.qnoise_factor}, so the layer mixes quantized and unquantized values`, key, "finish the schedule: a network for hardware has qnoise_factor 1");
+      return this.error(
+        "QN204",
+        `${q.name}: qnoise_factor is ${q.qnoise_factor}, so the layer mixes quantized and unquantized values`,
+        key,
+        "finish the schedule: a network for hardware has qnoise_factor 1",
+      );
     }
     return q;
   }
@@ -95,7 +107,12 @@ export class LayerContext {
   /** A weight of exactly this shape, all finite; messages say what the file has instead. */
   weight(name: string, shape: Shape): Weight | Failed {
     if (this.model.weightsSource === undefined) {
-      return this.error("QN106", `the layer \`${this.layer.name}\` has weights, and no weights file is given`, undefined, "name it with `--weights model_weights.h5`");
+      return this.error(
+        "QN106",
+        `the layer \`${this.layer.name}\` has weights, and no weights file is given`,
+        undefined,
+        "name it with `--weights model_weights.h5`",
+      );
     }
     this.#weights ??= this.model.weightsOf(this.layer);
     const weight = this.#weights.get(name);
@@ -105,7 +122,12 @@ export class LayerContext {
       const guess = didYouMean(name, has);
       return this.reporter.error("QN206", `the weights file has no \`${name}\` for the layer \`${this.layer.name}\``, {
         at,
-        help: has.length === 0 ? "it has nothing for this layer: does the file belong to this model?" : guess === undefined ? `it has ${has.slice(0, 8).join(", ")}` : `it has \`${guess}\``,
+        help:
+          has.length === 0
+            ? "it has nothing for this layer: does the file belong to this model?"
+            : guess === undefined
+              ? `it has ${has.slice(0, 8).join(", ")}`
+              : `it has \`${guess}\``,
       });
     }
     if (weight.shape.length !== shape.length || weight.shape.some((d, i) => d !== shape[i])) {
@@ -116,7 +138,10 @@ export class LayerContext {
     }
     const bad = weight.values.findIndex((v) => !Number.isFinite(v));
     if (bad < 0) return weight;
-    return this.reporter.error("QN208", `\`${name}\` is ${weight.values[bad]} at index ${bad}`, { at, help: "training diverged: retrain with a lower learning rate or gradient clipping" });
+    return this.reporter.error("QN208", `\`${name}\` is ${weight.values[bad]} at index ${bad}`, {
+      at,
+      help: "training diverged: retrain with a lower learning rate or gradient clipping",
+    });
   }
 
   /** A constant value of the graph. */

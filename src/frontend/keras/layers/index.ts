@@ -13,12 +13,14 @@ interface LayerDef {
   readonly variables?: (layer: KerasLayer) => readonly string[];
 }
 
-const activation = (family: "keras" | "qkeras") => (cx: LayerContext): LayerResult | Failed => {
-  const x = cx.input();
-  if (x === undefined) return undefined;
-  if (cx.get("activation") == null) return cx.error("QN205", "the layer names no activation", "activation");
-  return applyActivation(cx, "activation", x, family);
-};
+const activation =
+  (family: "keras" | "qkeras") =>
+  (cx: LayerContext): LayerResult | Failed => {
+    const x = cx.input();
+    if (x === undefined) return undefined;
+    if (cx.get("activation") == null) return cx.error("QN205", "the layer names no activation", "activation");
+    return applyActivation(cx, "activation", x, family);
+  };
 
 export const layers = {
   InputLayer: { import: inputLayer },
@@ -66,14 +68,26 @@ export function importLayer(cx: LayerContext): LayerResult | Failed {
   const { className, module } = cx.layer;
   const shown = className.slice(0, 80);
   const code = Object.hasOwn(CODE, className) ? CODE[className] : undefined;
-  if (code !== undefined) return cx.error("QN202", `the layer \`${cx.layer.name}\` is a ${shown}, which would run code from the model file`, undefined, code);
+  if (code !== undefined)
+    return cx.error("QN202", `the layer \`${cx.layer.name}\` is a ${shown}, which would run code from the model file`, undefined, code);
   if (HGQ.test(module ?? "") || HGQ.test(className)) return cx.error("QN201", `layers of HGQ, such as \`${shown}\`, are not supported yet`);
   if (module !== undefined && !MODULES.test(module)) {
-    return cx.error("QN202", `the class \`${shown}\` comes from the Python module \`${module.slice(0, 80)}\`, whose code qnnc does not run`, undefined, "use a layer of Keras or QKeras");
+    return cx.error(
+      "QN202",
+      `the class \`${shown}\` comes from the Python module \`${module.slice(0, 80)}\`, whose code qnnc does not run`,
+      undefined,
+      "use a layer of Keras or QKeras",
+    );
   }
   const def = find(className);
   if (def) return def.import(cx);
-  if (NESTED.has(className)) return cx.error("QN201", "a model inside a model is not supported", undefined, "put its layers into the outer model");
+  if (NESTED.has(className))
+    return cx.error("QN201", "a model inside a model is not supported", undefined, "put its layers into the outer model");
   const guess = didYouMean(className, Object.keys(table));
-  return cx.error("QN201", `unknown or unsupported layer class \`${shown}\``, undefined, `${guess === undefined ? "" : `did you mean \`${guess}\`? `}supported: ${Object.keys(table).join(", ")}`);
+  return cx.error(
+    "QN201",
+    `unknown or unsupported layer class \`${shown}\``,
+    undefined,
+    `${guess === undefined ? "" : `did you mean \`${guess}\`? `}supported: ${Object.keys(table).join(", ")}`,
+  );
 }

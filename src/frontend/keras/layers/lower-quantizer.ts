@@ -1,12 +1,17 @@
 // Activation quantizers as exact graph ops. Each formula is quantizer-forward.ts's, written with max, min, add, mul, quantize and lut.
-import { fixed, type FixedType, type Overflow } from "../../../ir/fixed.js";
+import { type FixedType, fixed, type Overflow } from "../../../ir/fixed.js";
 import type { UnaryName } from "../../../ir/unary.js";
 import { po2Exponents } from "../quantizer-forward.js";
 import { type Alpha, isAuto, type Quantizer, type QuantizerName, type QuantizerOf } from "../quantizers.js";
 import type { Failed, LayerContext } from "./context.js";
 
 /** Distributes over a union of names, so that one lowering may serve several quantizers. */
-type Lower<N extends QuantizerName> = (cx: LayerContext, q: N extends QuantizerName ? QuantizerOf<N> : never, x: number, key: string) => number | Failed;
+type Lower<N extends QuantizerName> = (
+  cx: LayerContext,
+  q: N extends QuantizerName ? QuantizerOf<N> : never,
+  x: number,
+  key: string,
+) => number | Failed;
 
 const rounded = (cx: LayerContext, x: number, to: FixedType, overflow: Overflow = "SAT"): number =>
   cx.graph.add("quantize", [x], { to, round: "RND_CONV", overflow });
@@ -20,7 +25,12 @@ function below(cx: LayerContext, x: number, threshold: number): number {
 /** A fixed scale; one that depends on the data of the batch has no meaning in hardware. */
 function alphaOf(cx: LayerContext, a: Alpha, key: string): number | Failed {
   if (isAuto(a)) {
-    return cx.error("QN204", `alpha='${a}' on an activation depends on the batch that is being computed`, key, "give a number, such as alpha=1, and train again");
+    return cx.error(
+      "QN204",
+      `alpha='${a}' on an activation depends on the batch that is being computed`,
+      key,
+      "give a number, such as alpha=1, and train again",
+    );
   }
   if (Array.isArray(a)) return cx.error("QN204", "a scale per channel is not supported on an activation", key, "give one number as alpha");
   return Math.fround((a as number | null) ?? 1);
@@ -62,9 +72,21 @@ const quantizedBits = (cx: LayerContext, q: Omit<QuantizerOf<"quantized_bits">, 
 };
 
 /** An automatic scale that was frozen after training: symmetric, with halves away from zero. */
-function frozenBits(cx: LayerContext, q: Omit<QuantizerOf<"quantized_bits">, "name">, x: number, scale: number, key: string): number | Failed {
+function frozenBits(
+  cx: LayerContext,
+  q: Omit<QuantizerOf<"quantized_bits">, "name">,
+  x: number,
+  scale: number,
+  key: string,
+): number | Failed {
   const shift = Math.log2(scale);
-  if (!Number.isInteger(shift) || q.bits < 2) return cx.error("QN204", `post_training_scale is ${scale}, which is no power of two`, key, "freeze the scales of an `auto_po2` quantizer");
+  if (!Number.isInteger(shift) || q.bits < 2)
+    return cx.error(
+      "QN204",
+      `post_training_scale is ${scale}, which is no power of two`,
+      key,
+      "freeze the scales of an `auto_po2` quantizer",
+    );
   // The step is 2^integer·scale/2^unsigned, and the levels are ±(2^(bits−1) − 1) even without keep_negative.
   const type = fixed(q.bits, q.integer + shift + q.bits - (q.bits - Number(q.keep_negative)));
   return cx.graph.add("quantize", [x], { to: type, round: "RND_INF", overflow: "SAT_SYM" });
@@ -74,7 +96,13 @@ const quantizedLinear: Lower<"quantized_linear"> = (cx, q, x, key) => {
   const alpha = alphaOf(cx, q.alpha, key);
   if (alpha === undefined) return undefined;
   const shift = Math.log2(alpha);
-  if (!Number.isInteger(shift)) return cx.error("QN204", `quantized_linear divides by alpha = ${alpha}, which is no power of two`, key, "use a power of two, such as alpha=0.5");
+  if (!Number.isInteger(shift))
+    return cx.error(
+      "QN204",
+      `quantized_linear divides by alpha = ${alpha}, which is no power of two`,
+      key,
+      "use a power of two, such as alpha=0.5",
+    );
   // One bit: ±½ step, where step = 2^(integer + shift).
   if (q.bits === 1 && q.keep_negative) return cx.scale(cx.add(below(cx, x, 0), cx.scalar(0.5)), 2 ** (q.integer + shift));
   const type = q.keep_negative ? fixed(q.bits, q.integer + 1 + shift) : fixed(q.bits, q.integer + shift, false);
@@ -86,7 +114,8 @@ const quantizedRelu: Lower<"quantized_relu"> = (cx, q, x, key) => {
   const bits = q.bits - Number(slope !== 0);
   const top = 2 ** q.integer;
   if (q.use_sigmoid) {
-    if (slope !== 0) return cx.error("QN204", "quantized_relu with both use_sigmoid and negative_slope is not supported", key, "use one of them");
+    if (slope !== 0)
+      return cx.error("QN204", "quantized_relu with both use_sigmoid and negative_slope is not supported", key, "use one of them");
     const level = rounded(cx, hardSigmoid(cx, x, 0.5 / top), fixed(bits + 1, 1, false));
     return cx.scale(cx.min(cx.max(centred(cx, level), cx.scalar(0)), cx.scalar(1 - 2 ** -bits)), top);
   }
@@ -115,7 +144,11 @@ const quantizedSigmoid: Lower<"quantized_sigmoid"> = (cx, q, x) => {
 
 const po2: Lower<"quantized_po2" | "quantized_relu_po2"> = (cx, q, x, key) => {
   if (q.quadratic_approximation || q.log2_rounding !== "rnd" || ("negative_slope" in q && q.negative_slope !== 0)) {
-    return cx.error("QN204", `${q.name} with quadratic_approximation, log2_rounding='floor' or a negative slope is not supported on an activation`, key);
+    return cx.error(
+      "QN204",
+      `${q.name} with quadratic_approximation, log2_rounding='floor' or a negative slope is not supported on an activation`,
+      key,
+    );
   }
   const { min, max } = po2Exponents(q);
   const limit = q.max_value === null ? 0 : Math.fround(q.max_value);
@@ -123,7 +156,12 @@ const po2: Lower<"quantized_po2" | "quantized_relu_po2"> = (cx, q, x, key) => {
   const signed = q.name === "quantized_po2";
   const width = Math.max(highest, min) - min + 1 + Number(signed);
   if (width > 64) {
-    return cx.error("QN301", `${q.name}(${q.bits}) reaches from 2^${min} to 2^${highest}: ${width} bits as fixed point, and the limit is 64`, key, "use fewer bits or give max_value");
+    return cx.error(
+      "QN301",
+      `${q.name}(${q.bits}) reaches from 2^${min} to 2^${highest}: ${width} bits as fixed point, and the limit is 64`,
+      key,
+      "use fewer bits or give max_value",
+    );
   }
   return lut(cx, "po2", [min, max, Number(signed), limit], x, { signed, width, int: Math.max(highest, min) + 1 + Number(signed) });
 };
@@ -135,16 +173,19 @@ const lowers: { readonly [N in QuantizerName]: Lower<N> } = {
   quantized_tanh: quantizedTanh,
   quantized_sigmoid: quantizedSigmoid,
   quantized_hswish: (cx, q, x, key) => {
-    const gate = cx.min(cx.max(cx.add(x, cx.scalar(q.relu_shift)), cx.scalar(0)), cx.scalar(q.relu_upper_bound));
-    // A bound of 6 divides by 3: the factor is the nearest float32, and only a tie can tell.
-    return quantizedBits(cx, q, cx.scale(cx.mul(x, gate), Math.fround(1 / q.relu_upper_bound)), key);
+    // clip(x/b + shift/b, 0, 1) instead of clip(x + shift, 0, b)/b: a bound of 6 divides by 3, and so only the sloped part is rounded.
+    const bound = q.relu_upper_bound;
+    const gate = cx.add(cx.scale(x, Math.fround(1 / bound)), cx.scalar(Math.fround(q.relu_shift / bound)));
+    return quantizedBits(cx, q, cx.mul(x, cx.min(cx.max(gate, cx.scalar(0)), cx.scalar(1))), key);
   },
-  quantized_ulaw: (cx, _, __, key) => cx.error("QN203", "quantized_ulaw is not supported as an activation", key, "use quantized_bits or quantized_tanh"),
+  quantized_ulaw: (cx, _, __, key) =>
+    cx.error("QN203", "quantized_ulaw is not supported as an activation", key, "use quantized_bits or quantized_tanh"),
   ternary,
   stochastic_ternary: ternary,
   binary,
   stochastic_binary: binary,
-  bernoulli: (cx, _, __, key) => cx.error("QN203", "bernoulli is random even at inference", key, "use binary(use_01=1), which is its deterministic form"),
+  bernoulli: (cx, _, __, key) =>
+    cx.error("QN203", "bernoulli is random even at inference", key, "use binary(use_01=1), which is its deterministic form"),
   quantized_po2: po2,
   quantized_relu_po2: po2,
   hard_sigmoid: (cx, _, x) => hardSigmoid(cx, x),

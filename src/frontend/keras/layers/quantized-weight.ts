@@ -1,5 +1,5 @@
 // A layer's weight after its quantizer, as an exact tensor: grid values, and where the scale is no power of two the scale apart.
-import { fixed, type FixedType } from "../../../ir/fixed.js";
+import { type FixedType, fixed } from "../../../ir/fixed.js";
 import { type Shape, sizeOf, type Tensor, tensorFromNumbers } from "../../../ir/tensor.js";
 import type { Weight } from "../model.js";
 import { quantizerForward } from "../quantizer-forward.js";
@@ -25,12 +25,29 @@ export function trainable(q: Quantizer): Quantizer {
 const isPo2 = (x: number): boolean => x === 0 || Number.isInteger(Math.log2(Math.abs(x)));
 
 /** `split` says whether the layer can apply a scale per channel itself (a kernel) or not (a bias). */
-export function quantizedWeight(cx: LayerContext, key: string, q: Quantizer | null, weight: Weight, split: boolean): QuantizedWeight | Failed {
+export function quantizedWeight(
+  cx: LayerContext,
+  key: string,
+  q: Quantizer | null,
+  weight: Weight,
+  split: boolean,
+): QuantizedWeight | Failed {
   const { shape, values } = weight;
   if (q === null) return { value: realTensor(shape, values) };
-  if (q.name === "bernoulli") return cx.error("QN203", "bernoulli draws new random weights for every inference", key, "use stochastic_binary, which is deterministic at inference");
+  if (q.name === "bernoulli")
+    return cx.error(
+      "QN203",
+      "bernoulli draws new random weights for every inference",
+      key,
+      "use stochastic_binary, which is deterministic at inference",
+    );
   if (q.name === "quantized_bits" && q.bits === 1 && "alpha" in q && isAuto(q.alpha)) {
-    return cx.error("QN204", "quantized_bits of 1 bit with an automatic scale divides by zero in QKeras: all weights are 0 or NaN", key, "use binary(alpha='auto_po2'), or give alpha=1");
+    return cx.error(
+      "QN204",
+      "quantized_bits of 1 bit with an automatic scale divides by zero in QKeras: all weights are 0 or NaN",
+      key,
+      "use binary(alpha='auto_po2'), or give alpha=1",
+    );
   }
   const { values: out, scale, grid } = quantizerForward(q, values, shape);
   const bad = out.findIndex((v) => !Number.isFinite(v));
