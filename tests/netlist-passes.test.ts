@@ -131,6 +131,17 @@ const RULES: readonly (readonly [string, Build, Build])[] = [
   ["c ? x : x = x", (b, [x, , c]) => b.add("mux", [c!, x!, x!], {}), (_, [x]) => x!],
   ["s9(x) = x", (b, [x]) => b.add("wrap", [x!], { width: 9, signed: 1 }), (_, [x]) => x!],
   ["u3(s5(x)) = u3(x)", (b, [x]) => b.add("wrap", [b.add("wrap", [x!], { width: 5, signed: 1 })], { width: 3, signed: 0 }), (b, [x]) => b.add("wrap", [x!], { width: 3, signed: 0 })],
+  ["u5(s3(x)) stays: the inner wrap drops bits that the outer one reads", (b, [x]) => b.add("wrap", [b.add("wrap", [x!], { width: 3, signed: 1 })], { width: 5, signed: 0 }), (b, [x]) => b.add("wrap", [b.add("wrap", [x!], { width: 3, signed: 1 })], { width: 5, signed: 0 })],
+  [
+    "max(3·x, 4) + 5 = max(3·x + 5, 9)",
+    (b, [x]) => shadd(b, b.add("max", [b.add("affine", [x!], { coefficients: [3n], bias: 0n }), b.constant(4n)], {}), b.constant(5n)),
+    (b, [x]) => b.add("max", [b.add("affine", [x!], { coefficients: [3n], bias: 5n }), b.constant(9n)], {}),
+  ],
+  [
+    "min(x + 3, 9) >> 1 = min((x + 3) >> 1, 4)",
+    (b, [x]) => shl(b, b.add("min", [shadd(b, x!, b.constant(3n)), b.constant(9n)], {}), -1),
+    (b, [x]) => b.add("min", [shl(b, shadd(b, x!, b.constant(3n)), -1), b.constant(4n)], {}),
+  ],
   ["a table of one value is that value", (b, [x]) => b.add("lut", [x!], { lo: -128n, table: Array(256).fill(7n) }), (b) => b.constant(7n)],
   [
     "(max(3·x, 0) + 2) >> 2 = max((3·x + 2) >> 2, 0)",
@@ -156,6 +167,14 @@ for (const [law, left, right] of RULES) {
     sameOutputs(before, after, 1);
   });
 }
+
+rules("a sum that is read twice is not doubled to take a constant", () => {
+  const n = net((b, [x, y]) => {
+    const sum = b.add("affine", [x!, y!], { coefficients: [3n, 5n], bias: 0n });
+    return b.add("max", [sum, shadd(b, b.add("min", [sum, b.constant(9n)], {}), b.constant(-5n))], {});
+  });
+  assert.is(expression(run(simplify, n)), expression(n));
+});
 
 rules("every rule leaves dead cells out", () => {
   const n = net((b, [x, y]) => {

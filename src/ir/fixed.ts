@@ -72,26 +72,27 @@ export function unionType(a: FixedType, b: FixedType): FixedType {
 /** x · 2^shift rounded down for negative shifts: the arithmetic shift of exact integers. */
 export const shiftFloor = (x: bigint, shift: number): bigint => (shift >= 0 ? x << BigInt(shift) : x >> BigInt(-shift));
 
+/** Where a remainder above 0 goes: `down` is the floor, `up` one more. */
+type Tie = (x: bigint, floor: bigint) => "down" | "up";
+const ties: Partial<Record<Rounding, Tie>> = {
+  RND: () => "up",
+  RND_CONV: (_, floor) => ((floor & 1n) === 0n ? "down" : "up"),
+  RND_INF: (x) => (x < 0n ? "down" : "up"),
+  RND_ZERO: (x) => (x < 0n ? "up" : "down"),
+  RND_MIN_INF: () => "down",
+};
+
 /** `x` / 2^drop rounded to an integer; exact for drop <= 0. Formulas: ap_fixed quantization modes. */
 export function roundShift(x: bigint, drop: number, mode: Rounding): bigint {
   if (drop <= 0) return x << BigInt(-drop);
   const d = BigInt(drop);
   const floor = x >> d;
   const rest = x - (floor << d);
-  if (rest === 0n) return floor;
+  if (rest === 0n || mode === "TRN") return floor;
+  if (mode === "TRN_ZERO") return x < 0n ? floor + 1n : floor;
   const half = 1n << (d - 1n);
-  const up = floor + 1n;
-  const nearest = (tie: bigint) => (rest > half ? up : rest < half ? floor : tie);
-  const byMode: Record<Rounding, () => bigint> = {
-    TRN: () => floor,
-    TRN_ZERO: () => (x < 0n ? up : floor),
-    RND: () => nearest(up),
-    RND_CONV: () => nearest((floor & 1n) === 0n ? floor : up),
-    RND_INF: () => nearest(x < 0n ? floor : up),
-    RND_ZERO: () => nearest(x < 0n ? up : floor),
-    RND_MIN_INF: () => nearest(floor),
-  };
-  return byMode[mode]();
+  const up = rest > half || (rest === half && ties[mode]!(x, floor) === "up");
+  return up ? floor + 1n : floor;
 }
 
 /** An integer brought into the range of `t`. Overflow follows rounding, so a rounding carry can overflow. */

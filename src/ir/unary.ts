@@ -25,7 +25,7 @@ export const unaries = {
   step: def("`below` for x < threshold, else `above`", ["threshold", "below", "above"], (x, p) => (x < p[0]! ? p[1]! : p[2]!)),
   ternary: def("scale·sign(x) for |x| >= threshold, else 0", ["threshold", "scale"], (x, p) => (Math.abs(x) >= p[0]! ? Math.sign(x) * p[1]! : 0)),
   po2: def(
-    "sign(x)·2^e with e = round-half-even(log2 |x|) clipped to [min, max]; |x| below 1e-7 gives the smallest; negative x times `slope`, which for slope 0 gives 2^min",
+    "sign(x)·2^e with e = round-half-even(log2 |x|) clipped to [min, max]; |x| below 1e-7 gives 2^min, |x| above limit (if > 0) counts as limit; unsigned (signed = 0): x <= 0 gives 2^min",
     ["min", "max", "signed", "limit"],
     (x, p) => po2(x, p[0]!, p[1]!, p[2]! !== 0, p[3]!),
   ),

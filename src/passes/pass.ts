@@ -3,6 +3,7 @@ import { assert, type Reporter } from "../diagnostics.js";
 import type { Conversion } from "../ir/fixed.js";
 import type { Graph } from "../ir/graph.js";
 import type { Netlist } from "../ir/netlist.js";
+import { verifyGraph, verifyNetlist } from "../ir/verify.js";
 
 /** What the user asked for, as far as passes need it. */
 export interface PassOptions {
@@ -55,6 +56,8 @@ export function runPasses(start: Ir, passes: readonly AnyPass[], cx: PassContext
     const ir = (p.run as (ir: Graph | Netlist, cx: PassContext) => Graph | Netlist | undefined)(now.ir, cx);
     if (ir === undefined || cx.reporter.failed) return undefined;
     const after = { kind: p.to, ir } as Ir;
+    if (after.kind === "graph") verifyGraph(after.ir);
+    else verifyNetlist(after.ir);
     observe?.(p.name, after, now);
     now = after;
   }
