@@ -9,7 +9,8 @@ export function denseNetwork(units: readonly number[], bits: number, seed = 1): 
   const random = prng(seed);
   const reporter = new Reporter();
   const b = new GraphBuilder("bench", reporter);
-  const integers = (n: number): bigint[] => Array.from({ length: n }, () => random.between(-(2n ** BigInt(bits - 1)) + 1n, 2n ** BigInt(bits - 1) - 1n));
+  const integers = (n: number): bigint[] =>
+    Array.from({ length: n }, () => random.between(-(2n ** BigInt(bits - 1)) + 1n, 2n ** BigInt(bits - 1) - 1n));
   b.beginLayer("network", "Dense");
   let x = b.input("x", [units[0]!], { type: fixed(16, 6), round: "TRN", overflow: "SAT" });
   if (bits <= 8) x = b.add("quantize", [x], { to: fixed(8, 1), round: "RND", overflow: "SAT" });

@@ -1,7 +1,8 @@
 // How long the compiled netlist of a build's self-check takes: assembling, and running 1,000 vectors.
-import { NetBuilder, type Netlist } from "../src/ir/netlist.js";
+
 import { Reporter } from "../src/diagnostics.js";
 import { fixed } from "../src/ir/fixed.js";
+import { NetBuilder, type Netlist } from "../src/ir/netlist.js";
 import { compileNetlist } from "../src/sim/netlist-jit.js";
 import { prng } from "../src/sim/prng.js";
 
@@ -9,7 +10,12 @@ import { prng } from "../src/sim/prng.js";
 function randomNetlist(cells: number): Netlist {
   const r = prng(1);
   const b = new NetBuilder("bench", [""]);
-  const ids = [...b.input({ name: "x", shape: [64], type: fixed(8, 8) }, Array.from({ length: 64 }, () => ({ lo: -128n, hi: 127n })))];
+  const ids = [
+    ...b.input(
+      { name: "x", shape: [64], type: fixed(8, 8) },
+      Array.from({ length: 64 }, () => ({ lo: -128n, hi: 127n })),
+    ),
+  ];
   while (ids.length < cells) {
     const recent = (): number => ids[Math.max(0, ids.length - 1 - r.below(2000))]!;
     const sum = b.add("shadd", [recent(), recent()], { shift: r.below(4), sub: r.chance(0.5) ? 1 : 0 });

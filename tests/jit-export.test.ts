@@ -22,7 +22,10 @@ function network(): Graph {
   const b = new GraphBuilder("pair", new Reporter());
   const x = b.input("first", [2, 3], { type: fixed(10, 3), round: "RND", overflow: "SAT" });
   const z = b.input("second", [3], { type: fixed(32, 20), round: "RND_CONV", overflow: "WRAP" });
-  const h = b.add("dense", [x], { kernel: tensor([3, 4], -3, [1n, -2n, 3n, 5n, 7n, -9n, 11n, 0n, 2n, 2n, -1n, 6n]), bias: tensor([4], -1, [1n, 0n, -5n, 2n]) });
+  const h = b.add("dense", [x], {
+    kernel: tensor([3, 4], -3, [1n, -2n, 3n, 5n, 7n, -9n, 11n, 0n, 2n, 2n, -1n, 6n]),
+    bias: tensor([4], -1, [1n, 0n, -5n, 2n]),
+  });
   b.output("h", h);
   b.output("bits", b.add("quantize", [z], { to: fixed(64, 30, false), round: "TRN", overflow: "WRAP" }));
   return b.done()!;
@@ -43,11 +46,14 @@ async function prepare(folder: string): Promise<Case> {
   const random = prng(3);
   const inputs = module.inputs.map((p) => Float64Array.from({ length: SAMPLES * p.elements }, () => (random.u32() / 2 ** 31 - 1) * 4));
   const { outputs } = simulator.run(inputs, SAMPLES, reporter)!;
-  inputs.forEach((data, i) => writeFileSync(join(folder, `in${i}.npy`), formatNpy({ shape: [SAMPLES, ...module.inputs[i]!.shape], data })));
+  for (const [i, data] of inputs.entries()) {
+    writeFileSync(join(folder, `in${i}.npy`), formatNpy({ shape: [SAMPLES, ...module.inputs[i]!.shape], data }));
+  }
   return { simulator, inputs, expected: outputs.map((data, i) => ({ shape: [SAMPLES, ...module.outputs[i]!.shape], data })) };
 }
 
-const readOutputs = (folder: string): readonly NpyArray[] => [0, 1].map((i) => parseNpy(new Uint8Array(readFileSync(join(folder, `out${i}.npy`))), "out", new Reporter())!);
+const readOutputs = (folder: string): readonly NpyArray[] =>
+  [0, 1].map((i) => parseNpy(new Uint8Array(readFileSync(join(folder, `out${i}.npy`))), "out", new Reporter())!);
 const FILES = ["in0.npy", "in1.npy", "out0.npy", "out1.npy"];
 
 /** The same checks for each language: how its loader is called from the command line. */
@@ -60,13 +66,20 @@ async function commandLine(folder: string, command: readonly string[]): Promise<
   assert.match(plain.stderr, /warning: \d+ input values lie outside the input types/);
   assert.equal(readOutputs(folder), expected);
 
-  const mantissas = simulator.module.inputs.map((p) => BigInt64Array.from({ length: 20 * p.elements }, (_, i) => BigInt((i % 100) - 50) << (p.name === "second" ? 20n : 0n)));
-  mantissas.forEach((data, i) => writeFileSync(join(folder, `in${i}.npy`), formatNpy({ shape: [20, ...simulator.module.inputs[i]!.shape], data })));
+  const mantissas = simulator.module.inputs.map((p) =>
+    BigInt64Array.from({ length: 20 * p.elements }, (_, i) => BigInt((i % 100) - 50) << (p.name === "second" ? 20n : 0n)),
+  );
+  for (const [i, data] of mantissas.entries()) {
+    writeFileSync(join(folder, `in${i}.npy`), formatNpy({ shape: [20, ...simulator.module.inputs[i]!.shape], data }));
+  }
   const raw = call(...FILES, "--raw");
   assert.is(raw.code, 0, raw.text);
   const got = readOutputs(folder);
   assert.instance(got[1]!.data, BigUint64Array);
-  assert.equal(got.map((a) => BigInt64Array.from(a.data as BigInt64Array, (v) => BigInt.asIntN(64, v))), simulator.runMantissas(mantissas, 20, new Reporter()));
+  assert.equal(
+    got.map((a) => BigInt64Array.from(a.data as BigInt64Array, (v) => BigInt.asIntN(64, v))),
+    simulator.runMantissas(mantissas, 20, new Reporter()),
+  );
 
   assert.is(call("in0.npy").code, 1);
   assert.match(call("in0.npy").stderr, /usage: .*first\.npy second\.npy h\.npy bits\.npy/);
@@ -99,7 +112,8 @@ exported("node: the command line and the programming interface", () =>
     const simulator = await instantiate((await compileSimulator(network(), new Reporter()))!);
     const own = simulator.run([Float64Array.from({ length: 6 }, (_, i) => i / 4), new Float64Array(3)], 1, new Reporter())!;
     assert.equal(JSON.parse(r.stdout), { names: ["h", "bits"], h: Array.from(own.outputs[0]!), outside: 0 });
-  }));
+  }),
+);
 
 const python = [process.env["QNNC_PYTHON"], "/tmp/venv-wasm/bin/python", "/tmp/venv-qkeras/bin/python", "python3"].find(
   (p) => p !== undefined && (p === "python3" || existsSync(p)) && run(p, ["-c", "import wasmtime, numpy"]).code === 0,
@@ -121,7 +135,8 @@ print(h.shape, h.dtype, bits.dtype, network.outside, h.tolist() == network(x.ast
 `;
       const r = run(python, ["-c", program], { cwd: folder });
       assert.is(r.stdout.trim(), "(1, 2, 4) float64 float64 0 True", r.text);
-    }));
+    }),
+  );
 }
 
 exported.run();

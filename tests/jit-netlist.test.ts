@@ -27,7 +27,9 @@ async function agree(c: CellCases): Promise<number> {
   const bad = firstMismatch(names, vectors.outputs, (await compiled(c.netlist)).run(vectors.inputs));
   if (bad) {
     const inputs = vectors.inputs.map((p) => p[bad.sample]!.join(" ")).join(" | ");
-    throw new Error(`${c.name}: ${c.labels[names.indexOf(bad.output)]![bad.element]}: ${bad.got} instead of ${bad.expected}; inputs ${inputs}`);
+    throw new Error(
+      `${c.name}: ${c.labels[names.indexOf(bad.output)]![bad.element]}: ${bad.got} instead of ${bad.expected}; inputs ${inputs}`,
+    );
   }
   return c.labels.flat().length;
 }
@@ -54,13 +56,24 @@ cellsSuite("max and min of a signed and an unsigned 64-bit operand", async () =>
   const [x] = b.input(port("x", true), [signed]);
   const [y] = b.input(port("y", false), [unsigned]);
   b.output(port("a", false), [b.add("max", [x!, y!], {}), b.add("max", [y!, x!], {})]);
-  b.output(port("b", true), [b.add("min", [x!, y!], {}), b.add("min", [y!, x!], {})].filter((id) => b.range(id).hi < 2n ** 63n));
+  b.output(
+    port("b", true),
+    [b.add("min", [x!, y!], {}), b.add("min", [y!, x!], {})].filter((id) => b.range(id).hi < 2n ** 63n),
+  );
   const netlist = b.done();
   const xs = [signed.lo, -1n, 0n, 1n, signed.hi];
   const ys = [0n, 1n, 2n ** 63n - 1n, 2n ** 63n, unsigned.hi];
   const inputs = [xs.flatMap((v) => ys.map(() => [v])), xs.flatMap(() => ys.map((v) => [v]))];
-  const expected = inputs[0]!.map((_, s) => interpret(netlist, inputs.map((p) => p[s]!)));
-  assert.equal((await compiled(netlist)).run(inputs), netlist.outputs.map((_, k) => expected.map((r) => r[k]!)));
+  const expected = inputs[0]!.map((_, s) =>
+    interpret(
+      netlist,
+      inputs.map((p) => p[s]!),
+    ),
+  );
+  assert.equal(
+    (await compiled(netlist)).run(inputs),
+    netlist.outputs.map((_, k) => expected.map((r) => r[k]!)),
+  );
 });
 
 cellsSuite("a cell beyond 64 bits is refused with its layer", async () => {
@@ -90,9 +103,18 @@ lowered("random graphs: compiled netlist = cell table = simulator", async () => 
     const netlist = lower(graph);
     if (widestCell(netlist) >= 0) continue;
     const inputs = makeInputs(graph, 24, seed);
-    const expected = inputs[0]!.map((_, s) => interpret(netlist, inputs.map((p) => p[s]!)));
+    const expected = inputs[0]!.map((_, s) =>
+      interpret(
+        netlist,
+        inputs.map((p) => p[s]!),
+      ),
+    );
     const names = netlist.outputs.map((o) => o.name);
-    const bad = firstMismatch(names, names.map((_, k) => expected.map((r) => r[k]!)), (await compiled(netlist)).run(inputs));
+    const bad = firstMismatch(
+      names,
+      names.map((_, k) => expected.map((r) => r[k]!)),
+      (await compiled(netlist)).run(inputs),
+    );
     assert.is(bad, undefined, `seed ${seed}\n${showGraph(graph)}`);
     const reporter = new Reporter();
     const module = await compileSimulator(graph, reporter);
@@ -109,7 +131,9 @@ lowered("the self-check names the first difference", async () => {
   const graph = randomGraph(5001, { maxWidth: 40 });
   const reporter = new Reporter();
   const vectors = makeVectors(graph, await instantiate((await compileSimulator(graph, reporter))!), { count: 10, seed: 1 }, reporter)!;
-  const wrong = vectors.outputs.map((port, k) => port.map((sample, s) => (k === 0 && s >= 7 ? sample.map((m, i) => (i === 0 ? m + 1n : m)) : sample)));
+  const wrong = vectors.outputs.map((port, k) =>
+    port.map((sample, s) => (k === 0 && s >= 7 ? sample.map((m, i) => (i === 0 ? m + 1n : m)) : sample)),
+  );
   const bad = await selfCheck(lower(graph), { ...vectors, outputs: wrong });
   assert.is(bad?.sample, 7);
   assert.is(bad?.element, 0);

@@ -2,12 +2,26 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Reporter } from "../src/diagnostics.js";
-import { type Conversion, convert, dyadic, exponent, fixed, overflows, roundings, toNumber } from "../src/ir/fixed.js";
+import {
+  type Conversion,
+  convert,
+  dyadic,
+  exponent,
+  type FixedType,
+  fixed,
+  overflows,
+  printConversion,
+  printFixed,
+  rangeOf,
+  roundings,
+  shiftFloor,
+  toNumber,
+} from "../src/ir/fixed.js";
 import { type Graph, GraphBuilder } from "../src/ir/graph.js";
 import { sizeOf, tensor } from "../src/ir/tensor.js";
 import { compileSimulator } from "../src/sim/jit/compile.js";
-import { evaluate } from "../src/sim/reference.js";
 import { prng } from "../src/sim/prng.js";
+import { evaluate } from "../src/sim/reference.js";
 import { instantiate, type Simulator } from "../src/sim/simulator.js";
 import { makeInputs } from "../src/sim/vectors.js";
 import { randomGraph, showGraph } from "./support/random-graph.js";
@@ -34,15 +48,24 @@ random("outputs equal the reference", async () => {
     const sim = await simulator(graph, `seed ${seed}`);
     const inputs = makeInputs(graph, SAMPLES, seed);
     const reporter = new Reporter();
-    const outputs = sim.runMantissas(inputs.map((p) => BigInt64Array.from(p.flat())), SAMPLES, reporter);
+    const outputs = sim.runMantissas(
+      inputs.map((p) => BigInt64Array.from(p.flat())),
+      SAMPLES,
+      reporter,
+    );
     assert.ok(outputs, `seed ${seed}: ${JSON.stringify(reporter.diagnostics)}`);
     for (let s = 0; s < SAMPLES; s++) {
-      const expected = evaluate(graph, inputs.map((p) => p[s]!));
+      const expected = evaluate(
+        graph,
+        inputs.map((p) => p[s]!),
+      );
       expected.forEach((e, k) => {
         const got = Array.from(outputs![k]!.subarray(s * e.length, (s + 1) * e.length));
         const at = e.findIndex((m, i) => BigInt.asIntN(64, m) !== got[i]);
         if (at >= 0) {
-          throw new Error(`seed ${seed}, sample ${s}, output ${k} (%${graph.outputs[k]!.value}), element ${at}: ${got[at]} instead of ${e[at]}\ninputs ${inputs.map((p) => p[s]!.join(" ")).join(" | ")}\n${showGraph(graph)}`);
+          throw new Error(
+            `seed ${seed}, sample ${s}, output ${k} (%${graph.outputs[k]!.value}), element ${at}: ${got[at]} instead of ${e[at]}\ninputs ${inputs.map((p) => p[s]!.join(" ")).join(" | ")}\n${showGraph(graph)}`,
+          );
         }
       });
     }
@@ -52,13 +75,85 @@ random("outputs equal the reference", async () => {
 
 random.run();
 
+const quantizers = suite("jit: quantize");
+
+/** Ties and their neighbours at every drop, the ends of the range, and random values. */
+function telling(type: FixedType, drops: readonly number[], seed: number): bigint[] {
+  const r = prng(seed);
+  const { lo, hi } = rangeOf(type);
+  const ties = drops.flatMap((drop) => {
+    if (drop < 1) return [];
+    const half = 1n << BigInt(drop - 1);
+    return [-3n, -2n, -1n, 0n, 1n, 2n].flatMap((k) => [-1n, 0n, 1n].map((near) => (2n * k + 1n) * half + near));
+  });
+  const ends = [lo, lo + 1n, hi, hi - 1n, 0n, 1n, -1n, lo / 2n, hi / 2n];
+  return [...ends, ...ties, ...Array.from({ length: 20 }, () => r.between(lo, hi))].filter((m) => m >= lo && m <= hi);
+}
+
+quantizers("every rounding and overflow mode on ties and ends, operands of 1 to 64 bits", async () => {
+  const modes = roundings.flatMap((round) => overflows.map((overflow) => ({ round, overflow })));
+  const widths = [1, 2, 5, 8, 15, 16, 17, 24, 31, 32, 33, 47, 63, 64];
+  let values = 0;
+  for (const [n, width] of widths.entries()) {
+    for (const signed of [true, false]) {
+      const r = prng(100 * n + (signed ? 1 : 0));
+      const from: FixedType = { signed, width, int: width };
+      const drops = [-70, -3, 0, 1, 2, 3, Math.ceil(width / 2), width - 1, width, width + 1, 66].filter(() => r.chance(fullTier ? 1 : 0.6));
+      const targets = drops.flatMap((drop) => {
+        const widths = [0, 1, 2, 7, 8, 16, 31, 32, 64, Math.max(1, width - drop), Math.max(1, width - drop - 1)].filter((w) => w <= 64);
+        return Array.from({ length: 2 }, (): FixedType => {
+          const w = r.pick(widths);
+          return { signed: w > 0 && r.chance(0.6), width: w, int: w === 0 ? 0 : w + drop };
+        });
+      });
+      const conversions = targets.flatMap((type) => modes.map((mode): Conversion => ({ type, ...mode })));
+      const b = new GraphBuilder("quantize", new Reporter());
+      const x = b.input("x", [1], { type: from, round: "TRN", overflow: "WRAP" });
+      for (const [i, { type, round, overflow }] of conversions.entries())
+        b.output(`y${i}`, b.add("quantize", [x], { to: type, round, overflow }));
+      const graph = b.done()!;
+      const sim = await simulator(graph, printFixed(from));
+      const xs = telling(from, drops, n);
+      const got = sim.runMantissas([BigInt64Array.from(xs)], xs.length, new Reporter())!;
+      for (const [i, to] of conversions.entries()) {
+        const type = graph.nodes[graph.outputs[i]!.value]!.type.elem;
+        if (type === "real") throw new Error("not typed");
+        for (const [s, m] of xs.entries()) {
+          const expected = BigInt.asIntN(64, shiftFloor(convert(m, 0, to), exponent(to.type) - exponent(type)));
+          if (got[i]![s] !== expected)
+            throw new Error(`${printFixed(from)} ${m} to ${printConversion(to)}: ${got[i]![s]} instead of ${expected}`);
+          values++;
+        }
+      }
+    }
+  }
+  console.log(`  ${values} values`);
+});
+
+quantizers.run();
+
 const reals = suite("jit: real inputs");
 
 /** Doubles around every kind of trouble: ties, neighbours of ties, ends of ranges, huge, tiny, subnormal, negative zero. */
 function awkward(to: Conversion, count: number, seed: number): number[] {
   const r = prng(seed);
   const unit = 2 ** exponent(to.type);
-  const special = [0, -0, 5e-324, -5e-324, 1e308, -1e308, 1e-308, -1e-308, 2 ** 52 * unit, -(2 ** 52) * unit, 2 ** 63 * unit, -(2 ** 63) * unit, 2 ** 64 * unit, 3 * 2 ** 70 * unit];
+  const special = [
+    0,
+    -0,
+    5e-324,
+    -5e-324,
+    1e308,
+    -1e308,
+    1e-308,
+    -1e-308,
+    2 ** 52 * unit,
+    -(2 ** 52) * unit,
+    2 ** 63 * unit,
+    -(2 ** 63) * unit,
+    2 ** 64 * unit,
+    3 * 2 ** 70 * unit,
+  ];
   const near = (x: number): number => x * (1 + (r.below(5) - 2) * 2 ** -52);
   const ends = [-1, 0, 1, 2].map((k) => 2 ** (to.type.width - k));
   return Array.from({ length: count }, (_, i) => {
@@ -84,19 +179,44 @@ const mantissa = (x: number, to: Conversion): bigint => {
 };
 
 reals("conversion equals the one rule, all modes, widths 0 to 64, doubles and floats", async () => {
-  const signed = [fixed(1, 1), fixed(8, 1), fixed(16, 6), fixed(31, 3), fixed(32, 8), fixed(33, -2), fixed(53, 10), fixed(54, 60), fixed(64, 32), fixed(12, 90), fixed(10, -1000)];
-  const unsigned = [fixed(0, 0, false), fixed(1, 0, false), fixed(7, 9, false), fixed(31, 31, false), fixed(32, 0, false), fixed(63, 1, false), fixed(64, 70, false), fixed(20, 1020, false)];
+  const signed = [
+    fixed(1, 1),
+    fixed(8, 1),
+    fixed(16, 6),
+    fixed(31, 3),
+    fixed(32, 8),
+    fixed(33, -2),
+    fixed(53, 10),
+    fixed(54, 60),
+    fixed(64, 32),
+    fixed(12, 90),
+    fixed(10, -1000),
+  ];
+  const unsigned = [
+    fixed(0, 0, false),
+    fixed(1, 0, false),
+    fixed(7, 9, false),
+    fixed(31, 31, false),
+    fixed(32, 0, false),
+    fixed(63, 1, false),
+    fixed(64, 70, false),
+    fixed(20, 1020, false),
+  ];
   const modes = roundings.flatMap((round) => overflows.map((overflow) => ({ round, overflow })));
   let values = 0;
   for (const [t, type] of [...signed, ...unsigned].entries()) {
     // One input a mode, all with the same numbers.
     const b = new GraphBuilder("convert", new Reporter());
-    modes.forEach((mode, i) => b.output(`y${i}`, b.input(`x${i}`, [3], { type, ...mode })));
+    for (const [i, mode] of modes.entries()) b.output(`y${i}`, b.input(`x${i}`, [3], { type, ...mode }));
     const sim = await simulator(b.done()!, JSON.stringify(type));
     const data = awkward({ type, ...modes[0]! }, 90, 100 * t + 7);
     for (const kind of [Float64Array, Float32Array]) {
       const given = kind.from(data).map((v) => (Number.isFinite(v) ? v : 3e38));
-      const result = sim.run(modes.map(() => given), given.length / 3, new Reporter())!;
+      const result = sim.run(
+        modes.map(() => given),
+        given.length / 3,
+        new Reporter(),
+      )!;
       let outside = 0;
       modes.forEach((mode, i) => {
         const to: Conversion = { type, ...mode };
@@ -104,7 +224,8 @@ reals("conversion equals the one rule, all modes, widths 0 to 64, doubles and fl
           const expected = mantissa(v, to);
           if (rounded(v, to) !== expected) outside++;
           const real = toNumber(expected, type.width === 0 ? 0 : exponent(type));
-          if (result.outputs[i]![k] !== real) throw new Error(`${JSON.stringify(to)} ${kind.name}: ${v} gives ${result.outputs[i]![k]} instead of ${real}`);
+          if (result.outputs[i]![k] !== real)
+            throw new Error(`${JSON.stringify(to)} ${kind.name}: ${v} gives ${result.outputs[i]![k]} instead of ${real}`);
         });
         values += given.length;
       });
@@ -121,7 +242,9 @@ reals("random graphs on real inputs, types per channel and per element", async (
     const r = prng(seed);
     const samples = 11;
     const nodes = graph.inputs.map((id) => graph.nodes[id]!);
-    const inputs = nodes.map((n) => Float64Array.from({ length: samples * sizeOf(n.type.shape) }, () => (r.u32() / 2 ** 31 - 1) * 2 ** (r.below(12) - 4)));
+    const inputs = nodes.map((n) =>
+      Float64Array.from({ length: samples * sizeOf(n.type.shape) }, () => (r.u32() / 2 ** 31 - 1) * 2 ** (r.below(12) - 4)),
+    );
     const reporter = new Reporter();
     const { outputs } = sim.run(inputs, samples, reporter)!;
     for (let s = 0; s < samples; s++) {
@@ -138,7 +261,11 @@ reals("random graphs on real inputs, types per channel and per element", async (
       evaluate(graph, mantissas).forEach((e, k) => {
         const type = graph.nodes[graph.outputs[k]!.value]!.type.elem;
         if (type === "real") throw new Error("not typed");
-        assert.equal(Array.from(outputs[k]!.subarray(s * e.length, (s + 1) * e.length)), e.map((m) => toNumber(m, exponent(type))), `seed ${seed}, sample ${s}, output ${k}\n${showGraph(graph)}`);
+        assert.equal(
+          Array.from(outputs[k]!.subarray(s * e.length, (s + 1) * e.length)),
+          e.map((m) => toNumber(m, exponent(type))),
+          `seed ${seed}, sample ${s}, output ${k}\n${showGraph(graph)}`,
+        );
       });
     }
   }
@@ -169,9 +296,18 @@ reals("wrong numbers of inputs and samples, and mantissas outside their type, ar
     assert.is(act(reporter), undefined);
     return reporter.diagnostics.map((d) => d.code);
   };
-  assert.equal(codes((r) => sim.run([], 1, r)), ["QN500"]);
-  assert.equal(codes((r) => sim.run([new Float64Array(3)], 2, r)), ["QN500"]);
-  assert.equal(codes((r) => sim.runMantissas([BigInt64Array.of(127n, 128n)], 1, r)), ["QN500"]);
+  assert.equal(
+    codes((r) => sim.run([], 1, r)),
+    ["QN500"],
+  );
+  assert.equal(
+    codes((r) => sim.run([new Float64Array(3)], 2, r)),
+    ["QN500"],
+  );
+  assert.equal(
+    codes((r) => sim.runMantissas([BigInt64Array.of(127n, 128n)], 1, r)),
+    ["QN500"],
+  );
   assert.equal(sim.runMantissas([BigInt64Array.of(127n, -128n)], 1, new Reporter()), [BigInt64Array.of(127n, -128n)]);
 });
 

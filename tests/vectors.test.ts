@@ -29,14 +29,23 @@ const made = suite("vectors: made");
 made("the corners come first: all zero, all low, all high, one-hot", () => {
   const [port] = makeInputs(graphOf(), 100, 1);
   const has = (sample: readonly bigint[]): boolean => port!.some((s) => s.every((m, i) => m === sample[i]));
-  for (const corner of [[0n, 0n, 0n, 0n], [-32n, -32n, -32n, -32n], [31n, 31n, 31n, 31n], [1n, 1n, 1n, 1n], [-32n, 31n, -32n, 31n], [0n, 0n, 31n, 0n], [0n, -32n, 0n, 0n]]) {
+  for (const corner of [
+    [0n, 0n, 0n, 0n],
+    [-32n, -32n, -32n, -32n],
+    [31n, 31n, 31n, 31n],
+    [1n, 1n, 1n, 1n],
+    [-32n, 31n, -32n, 31n],
+    [0n, 0n, 31n, 0n],
+    [0n, -32n, 0n, 0n],
+  ]) {
     assert.ok(has(corner), corner.join(" "));
   }
   assert.is(new Set(port!.map((s) => s.join())).size > 80, true, "samples differ");
 });
 
 made("the same seed gives the same vectors, another seed others", () => {
-  const text = (seed: number): string => JSON.stringify(makeInputs(randomGraph(9), 50, seed), (_, v) => (typeof v === "bigint" ? `${v}` : v));
+  const text = (seed: number): string =>
+    JSON.stringify(makeInputs(randomGraph(9), 50, seed), (_, v) => (typeof v === "bigint" ? `${v}` : v));
   assert.is(text(4), text(4));
   assert.is.not(text(4), text(5));
 });
@@ -50,7 +59,11 @@ made("every sample is legal for its element and outputs are the reference's", as
       // evaluateAll throws where a value leaves its interval.
       const inputs = vectors!.inputs.map((p) => p[s]!);
       evaluateAll(graph, inputs);
-      assert.equal(vectors!.outputs.map((p) => p[s]!), evaluate(graph, inputs), `seed ${seed}, sample ${s}`);
+      assert.equal(
+        vectors!.outputs.map((p) => p[s]!),
+        evaluate(graph, inputs),
+        `seed ${seed}, sample ${s}`,
+      );
     }
   }
 });
@@ -60,7 +73,10 @@ made("as reals, by port name", async () => {
   const arrays = realVectors(graphOf(), vectors!);
   assert.equal([...arrays.keys()], ["x_y", "y"]);
   assert.equal(arrays.get("x_y")!.shape, [10, 4]);
-  assert.equal(Array.from(arrays.get("x_y")!.data as Float64Array), vectors!.inputs[0]!.flat().map((m) => Number(m) / 16));
+  assert.equal(
+    Array.from(arrays.get("x_y")!.data as Float64Array),
+    vectors!.inputs[0]!.flat().map((m) => Number(m) / 16),
+  );
 });
 
 made.run();

@@ -1,5 +1,5 @@
 // The netlist as WebAssembly, one 64-bit integer a cell: fast enough to run every build's netlist on all its vectors.
-import { type Reporter } from "../diagnostics.js";
+import type { Reporter } from "../diagnostics.js";
 import { type CellOf, dispatch, type PerCell } from "../ir/cells.js";
 import { fit, MAX_WIDTH, type Range } from "../ir/fixed.js";
 import { liveCells, type Netlist } from "../ir/netlist.js";
@@ -35,7 +35,8 @@ interface CellContext {
 const c64 = (cx: CellContext, value: bigint): Expression => cx.m.i64.const(BigInt.asIntN(64, value));
 const unsigned = (r: Range): boolean => r.hi >= 1n << 63n;
 /** x·2^n modulo 2^64. */
-const shifted = (cx: CellContext, x: Expression, n: number): Expression => (n === 0 ? x : n >= 64 ? c64(cx, 0n) : cx.m.i64.shl(x, c64(cx, BigInt(n))));
+const shifted = (cx: CellContext, x: Expression, n: number): Expression =>
+  n === 0 ? x : n >= 64 ? c64(cx, 0n) : cx.m.i64.shl(x, c64(cx, BigInt(n)));
 
 /** Operand 0 > operand 1, for any mixture of signed and unsigned values. */
 function greater(cx: CellContext): Expression {
@@ -96,7 +97,11 @@ export async function compileNetlist(netlist: Netlist, reporter: Reporter): Prom
   const wide = widestCell(netlist);
   if (wide >= 0) {
     const layer = netlist.layers[netlist.layer[wide]!] ?? "";
-    return reporter.error("QN301", `%${wide} ${netlist.cells[wide]!.op} has ${fit(netlist.ranges[wide]!).width} bits; the limit is ${MAX_WIDTH}`, layer === "" ? {} : { at: { layer } });
+    return reporter.error(
+      "QN301",
+      `%${wide} ${netlist.cells[wide]!.op} has ${fit(netlist.ranges[wide]!).width} bits; the limit is ${MAX_WIDTH}`,
+      layer === "" ? {} : { at: { layer } },
+    );
   }
   const b = (await import("binaryen")).default;
   const count = netlist.cells.length;
@@ -119,7 +124,8 @@ export async function compileNetlist(netlist: Netlist, reporter: Reporter): Prom
         });
         exports.run(size);
         outputs.forEach((port, k) => {
-          for (let s = 0; s < size; s++) results[k]!.push(port.map((o) => (o.unsigned ? BigInt.asUintN(64, values[s * count + o.id]!) : values[s * count + o.id]!)));
+          for (let s = 0; s < size; s++)
+            results[k]!.push(port.map((o) => (o.unsigned ? BigInt.asUintN(64, values[s * count + o.id]!) : values[s * count + o.id]!)));
         });
       }
       return results;
@@ -154,7 +160,11 @@ function assemble(b: Binaryen, netlist: Netlist, batch: number): Uint8Array {
     const flush = (): void => {
       if (statements.length === 0) return;
       const left = m.i32.sub(m.local.get(1, b.i32), m.i32.const(1));
-      const turn = [...statements, m.local.set(0, m.i32.add(base(), m.i32.const(sampleBytes))), m.br("samples", m.local.tee(1, left, b.i32))];
+      const turn = [
+        ...statements,
+        m.local.set(0, m.i32.add(base(), m.i32.const(sampleBytes))),
+        m.br("samples", m.local.tee(1, left, b.i32)),
+      ];
       const name = `cells${names.length}`;
       names.push(name);
       m.addFunction(name, b.createType([b.i32, b.i32]), b.none, [], m.loop("samples", m.block(null, turn, b.none)));

@@ -8,9 +8,6 @@ import type { Netlist } from "../ir/netlist.js";
 import { opDef } from "../ir/ops/index.js";
 import type { Mantissas } from "../ir/vectors.js";
 
-
-
-
 /** Every node's value for one sample; `inputs` follow graph.inputs, as mantissas of each input's type. Values that leave their proven interval are a bug and throw. */
 export function evaluateAll(graph: Graph, inputs: readonly Mantissas[]): readonly Mantissas[] {
   const values: (readonly Exact[])[] = [];
@@ -27,7 +24,9 @@ export function evaluateAll(graph: Graph, inputs: readonly Mantissas[]): readonl
       const e = node.elements![i]!;
       const inInterval = e.exp >= exp ? m >= e.lo << BigInt(e.exp - exp) && m <= e.hi << BigInt(e.exp - exp) : m === 0n;
       if (!inInterval || shiftFloor(m, exp - v.exp) !== v.m) {
-        throw new InternalError(`%${id} ${node.op}, element ${i}: ${v.m}·2^${v.exp} is outside its proven range ${e.lo}…${e.hi}·2^${e.exp}`);
+        throw new InternalError(
+          `%${id} ${node.op}, element ${i}: ${v.m}·2^${v.exp} is outside its proven range ${e.lo}…${e.hi}·2^${e.exp}`,
+        );
       }
       return m;
     });
@@ -45,7 +44,13 @@ export function interpretAll(netlist: Netlist, inputs: readonly Mantissas[]): re
   const flat = inputs.flat();
   const values: bigint[] = [];
   netlist.cells.forEach((c, id) => {
-    const y = c.op === "input" ? flat[c.attrs.index]! : cellDef(c.op).eval(c.args.map((a) => values[a]!), attrsOf(c));
+    const y =
+      c.op === "input"
+        ? flat[c.attrs.index]!
+        : cellDef(c.op).eval(
+            c.args.map((a) => values[a]!),
+            attrsOf(c),
+          );
     const r = netlist.ranges[id]!;
     if (y < r.lo || y > r.hi) throw new InternalError(`%${id} ${c.op}: ${y} is outside its range ${r.lo}…${r.hi}`);
     values.push(y);

@@ -15,7 +15,11 @@ export interface Mismatch {
 }
 
 /** The first difference between two sets of outputs[port][sample][element], in the order of samples. */
-export function firstMismatch(names: readonly string[], expected: readonly (readonly Mantissas[])[], got: readonly (readonly Mantissas[])[]): Mismatch | undefined {
+export function firstMismatch(
+  names: readonly string[],
+  expected: readonly (readonly Mantissas[])[],
+  got: readonly (readonly Mantissas[])[],
+): Mismatch | undefined {
   const samples = expected[0]?.length ?? 0;
   for (let sample = 0; sample < samples; sample++) {
     for (let k = 0; k < names.length; k++) {
@@ -31,8 +35,17 @@ export function firstMismatch(names: readonly string[], expected: readonly (read
 export async function selfCheck(netlist: Netlist, vectors: Vectors): Promise<Mismatch | undefined> {
   const names = netlist.outputs.map((o) => o.name);
   if (widestCell(netlist) >= 0) {
-    const samples = Array.from({ length: vectors.count }, (_, s) => interpret(netlist, vectors.inputs.map((port) => port[s]!)));
-    return firstMismatch(names, vectors.outputs, names.map((_, k) => samples.map((r) => r[k]!)));
+    const samples = Array.from({ length: vectors.count }, (_, s) =>
+      interpret(
+        netlist,
+        vectors.inputs.map((port) => port[s]!),
+      ),
+    );
+    return firstMismatch(
+      names,
+      vectors.outputs,
+      names.map((_, k) => samples.map((r) => r[k]!)),
+    );
   }
   const reporter = new Reporter();
   const compiled = await compileNetlist(netlist, reporter);

@@ -1,7 +1,7 @@
 // The simulator at work: real numbers or mantissas in, exact values out, any number of samples.
 import { assert, type Reporter } from "../diagnostics.js";
-import type { PortLayout, SimulatorModule } from "./jit/module.js";
 import { type Format, formatBytes, formats } from "./jit/host.js";
+import type { PortLayout, SimulatorModule } from "./jit/module.js";
 
 export type Reals = Float64Array | Float32Array;
 
@@ -34,7 +34,15 @@ export async function instantiate(module: SimulatorModule): Promise<Simulator> {
       if (!fits(module.inputs, inputs, samples, reporter)) return undefined;
       const format: Format = inputs.length > 0 && inputs.every((x) => x instanceof Float32Array) ? "f32" : "f64";
       const outputs = module.outputs.map((p) => new Float64Array(samples * p.elements));
-      const outside = runBlocks(module, exports, inputs.map((x) => asFormat(x, format)), outputs, samples, format, "f64");
+      const outside = runBlocks(
+        module,
+        exports,
+        inputs.map((x) => asFormat(x, format)),
+        outputs,
+        samples,
+        format,
+        "f64",
+      );
       if (outside > 0 && inputs.some((x, i) => reportNonFinite(x, module.inputs[i]!, reporter))) return undefined;
       return { outputs, outside };
     },
@@ -65,7 +73,15 @@ function fits(ports: readonly PortLayout[], inputs: readonly Numbers[], samples:
 }
 
 /** Copies samples in, calls the module, copies results out, `capacity` samples at a time. */
-function runBlocks(module: SimulatorModule, exports: Exports, inputs: readonly Numbers[], outputs: readonly Numbers[], samples: number, from: Format, to: Format): number {
+function runBlocks(
+  module: SimulatorModule,
+  exports: Exports,
+  inputs: readonly Numbers[],
+  outputs: readonly Numbers[],
+  samples: number,
+  from: Format,
+  to: Format,
+): number {
   const { buffer } = exports.memory;
   let outside = 0;
   for (let start = 0; start < samples; start += module.capacity) {
@@ -90,6 +106,8 @@ function reportNonFinite(x: Reals, port: PortLayout, reporter: Reporter): boolea
   if (bad < 0) return false;
   assert(port.elements > 0, "an empty port");
   const [sample, element] = [Math.floor(bad / port.elements), bad % port.elements];
-  reporter.error("QN502", `input \`${port.name}\`, sample ${sample}, element ${element} is ${x[bad]}`, { help: "give finite numbers only" });
+  reporter.error("QN502", `input \`${port.name}\`, sample ${sample}, element ${element} is ${x[bad]}`, {
+    help: "give finite numbers only",
+  });
   return true;
 }

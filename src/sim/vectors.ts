@@ -42,7 +42,10 @@ type Pattern = (r: ElementRange, i: number, n: number) => bigint;
 const step = (r: ElementRange): bigint => (r.hi === 0n && r.lo === 0n ? 0n : 1n << BigInt(r.shift));
 const inside = (r: ElementRange, m: bigint): bigint => (m < r.lo ? r.lo : m > r.hi ? r.hi : m);
 const onGrid = (r: ElementRange, m: bigint): bigint => (m >> BigInt(r.shift)) << BigInt(r.shift);
-const alternating = (first: Pattern, second: Pattern): Pattern => (r, i, n) => (i % 2 === 0 ? first : second)(r, i, n);
+const alternating =
+  (first: Pattern, second: Pattern): Pattern =>
+  (r, i, n) =>
+    (i % 2 === 0 ? first : second)(r, i, n);
 const low: Pattern = (r) => r.lo;
 const high: Pattern = (r) => r.hi;
 const zero: Pattern = () => 0n;
@@ -65,7 +68,10 @@ const corners: readonly Pattern[] = [
   (r) => inside(r, r.lo + step(r)),
 ];
 
-const oneHot = (at: number, value: Pattern): Pattern => (r, i, n) => (i === at ? value(r, i, n) : 0n);
+const oneHot =
+  (at: number, value: Pattern): Pattern =>
+  (r, i, n) =>
+    i === at ? value(r, i, n) : 0n;
 
 /** Uniform, of a random magnitude, or an end of the range. */
 function randomElement(random: Prng, r: ElementRange): bigint {
@@ -107,7 +113,8 @@ function mantissaOf(x: number, to: Conversion): bigint {
 
 /** The user's samples converted to the input types. */
 export function givenInputs(graph: Graph, given: readonly NpyArray[], reporter: Reporter): readonly (readonly Mantissas[])[] | undefined {
-  if (given.length !== graph.inputs.length) return reporter.error("QN500", `${given.length} arrays are given, and the model has ${graph.inputs.length} inputs`);
+  if (given.length !== graph.inputs.length)
+    return reporter.error("QN500", `${given.length} arrays are given, and the model has ${graph.inputs.length} inputs`);
   const samples = given[0]?.shape[0] ?? 0;
   if (samples === 0) return reporter.error("QN500", "the given vectors hold no sample", { help: "give arrays of shape (samples, …)" });
   const ports: (readonly Mantissas[])[] = [];
@@ -117,12 +124,20 @@ export function givenInputs(graph: Graph, given: readonly NpyArray[], reporter: 
     const ranges = elementRanges(node);
     if (array.shape[0] !== samples || array.data.length !== samples * ranges.length) {
       const expected = [samples, ...node.type.shape].join(", ");
-      return reporter.error("QN500", `input \`${name}\` needs an array of shape (${expected}); the given one has shape (${array.shape.join(", ")})`);
+      return reporter.error(
+        "QN500",
+        `input \`${name}\` needs an array of shape (${expected}); the given one has shape (${array.shape.join(", ")})`,
+      );
     }
     const reals = Float64Array.from(array.data as ArrayLike<number | bigint>, Number);
     const bad = reals.findIndex((x) => !Number.isFinite(x));
-    if (bad >= 0) return reporter.error("QN502", `input \`${name}\`, sample ${Math.floor(bad / ranges.length)}, element ${bad % ranges.length} is ${reals[bad]}`);
-    const sample = (s: number): Mantissas => ranges.map((r, i) => mantissaOf(reals[s * ranges.length + i]!, { type: r.type, round, overflow }) << BigInt(r.shift));
+    if (bad >= 0)
+      return reporter.error(
+        "QN502",
+        `input \`${name}\`, sample ${Math.floor(bad / ranges.length)}, element ${bad % ranges.length} is ${reals[bad]}`,
+      );
+    const sample = (s: number): Mantissas =>
+      ranges.map((r, i) => mantissaOf(reals[s * ranges.length + i]!, { type: r.type, round, overflow }) << BigInt(r.shift));
     ports.push(Array.from({ length: samples }, (_, s) => sample(s)));
   }
   return ports;
@@ -132,12 +147,20 @@ export function givenInputs(graph: Graph, given: readonly NpyArray[], reporter: 
 export function makeVectors(graph: Graph, simulator: Simulator, options: VectorOptions, reporter: Reporter): Vectors | undefined {
   const inputs = options.given ? givenInputs(graph, options.given, reporter) : makeInputs(graph, options.count, options.seed);
   const count = inputs?.[0]?.length ?? options.count;
-  const outputs = inputs && simulator.runMantissas(inputs.map((port) => BigInt64Array.from(port.flat())), count, reporter);
+  const outputs =
+    inputs &&
+    simulator.runMantissas(
+      inputs.map((port) => BigInt64Array.from(port.flat())),
+      count,
+      reporter,
+    );
   if (!inputs || !outputs) return undefined;
   const rows = outputs.map((flat, k) => {
     const { elements, type } = simulator.module.outputs[k]!;
     const signed = type.signed || type.width < 64;
-    return Array.from({ length: count }, (_, s) => Array.from(flat.subarray(s * elements, (s + 1) * elements), (m) => (signed ? m : BigInt.asUintN(64, m))));
+    return Array.from({ length: count }, (_, s) =>
+      Array.from(flat.subarray(s * elements, (s + 1) * elements), (m) => (signed ? m : BigInt.asUintN(64, m))),
+    );
   });
   return { count, inputs, outputs: rows };
 }

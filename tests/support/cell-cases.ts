@@ -45,21 +45,32 @@ interface Plan {
 const plan = (op: CellOp, arity: number, narrow: Variants, wide: Variants = narrow): Plan => ({ op, arity, narrow, wide });
 const bare = <K extends "mul" | "max" | "min" | "mux">(op: K, arity: number): Plan => plan(op, arity, () => [{ op, attrs: {} } as Variant]);
 
-const affine = (coefficients: readonly bigint[], biases: readonly bigint[]): readonly Variant[] => biases.map((bias) => ({ op: "affine", attrs: { coefficients, bias } }));
-const shadds = (shifts: readonly number[]): Variant[] => shifts.flatMap((shift) => ([0, 1] as const).map((sub): Variant => ({ op: "shadd", attrs: { shift, sub } })));
+const affine = (coefficients: readonly bigint[], biases: readonly bigint[]): readonly Variant[] =>
+  biases.map((bias) => ({ op: "affine", attrs: { coefficients, bias } }));
+const shadds = (shifts: readonly number[]): Variant[] =>
+  shifts.flatMap((shift) => ([0, 1] as const).map((sub): Variant => ({ op: "shadd", attrs: { shift, sub } })));
 const shifts = (all: readonly number[]): Variant[] => all.map((shift) => ({ op: "shl", attrs: { shift } }));
 const wraps = (widths: readonly number[]): Variant[] =>
-  widths.flatMap((width) => (width === 0 ? ([0] as const) : ([0, 1] as const)).map((signed): Variant => ({ op: "wrap", attrs: { width, signed } })));
+  widths.flatMap((width) =>
+    (width === 0 ? ([0] as const) : ([0, 1] as const)).map((signed): Variant => ({ op: "wrap", attrs: { width, signed } })),
+  );
 
 /** Tables over the whole range of a kind: a bijection, signed values with repeats, one constant, one wide. */
 function tables(kind: FixedType): readonly Variant[] {
   const { lo, hi } = rangeOf(kind);
-  const of = (f: (i: bigint) => bigint): Variant => ({ op: "lut", attrs: { lo, table: Array.from({ length: Number(hi - lo) + 1 }, (_, i) => f(BigInt(i))) } });
+  const of = (f: (i: bigint) => bigint): Variant => ({
+    op: "lut",
+    attrs: { lo, table: Array.from({ length: Number(hi - lo) + 1 }, (_, i) => f(BigInt(i))) },
+  });
   return [of((i) => (i * 7n + 3n) % 16n), of((i) => ((i * i) % 7n) - 3n), of(() => 0n), of((i) => (i % 3n) * 1234567890123n - 5n)];
 }
 
 const PLANS: readonly Plan[] = [
-  plan("const", 0, () => [0n, 1n, -1n, 5n, -8n, 255n, -(2n ** 31n), 2n ** 32n - 1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 64n - 1n].map((value): Variant => ({ op: "const", attrs: { value } }))),
+  plan("const", 0, () =>
+    [0n, 1n, -1n, 5n, -8n, 255n, -(2n ** 31n), 2n ** 32n - 1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 64n - 1n].map(
+      (value): Variant => ({ op: "const", attrs: { value } }),
+    ),
+  ),
   plan("affine", 0, () => affine([], [0n, 7n, -7n])),
   plan(
     "affine",
@@ -67,22 +78,57 @@ const PLANS: readonly Plan[] = [
     () => [-9n, -4n, -3n, -1n, 0n, 1n, 2n, 5n, 7n, 8n].flatMap((c) => affine([c], [0n, 5n, -11n])),
     () => [-3n, -1n, 1n, 5n, 2n ** 20n + 1n].flatMap((c) => affine([c], [0n, -11n, 2n ** 40n])),
   ),
-  plan("affine", 2, () => [[1n, 1n], [1n, -1n], [-3n, 5n], [6n, 6n], [-7n, -2n]].flatMap((c) => affine(c, [0n, -3n]))),
-  plan("affine", 3, () => affine([3n, 5n, -7n], [9n]), () => []),
-  plan("shadd", 2, () => shadds(SHIFTS.filter((s) => s >= 0)), () => shadds([0, 1, 7, 15, 16, 30, 31, 32, 40])),
+  plan("affine", 2, () =>
+    [
+      [1n, 1n],
+      [1n, -1n],
+      [-3n, 5n],
+      [6n, 6n],
+      [-7n, -2n],
+    ].flatMap((c) => affine(c, [0n, -3n])),
+  ),
+  plan(
+    "affine",
+    3,
+    () => affine([3n, 5n, -7n], [9n]),
+    () => [],
+  ),
+  plan(
+    "shadd",
+    2,
+    () => shadds(SHIFTS.filter((s) => s >= 0)),
+    () => shadds([0, 1, 7, 15, 16, 30, 31, 32, 40]),
+  ),
   bare("mul", 2),
-  plan("shl", 1, () => shifts(SHIFTS), () => shifts([-70, -64, -63, -33, -32, -31, -17, -16, -1, 1, 15, 16, 31, 32, 40, 62])),
+  plan(
+    "shl",
+    1,
+    () => shifts(SHIFTS),
+    () => shifts([-70, -64, -63, -33, -32, -31, -17, -16, -1, 1, 15, 16, 31, 32, 40, 62]),
+  ),
   bare("max", 2),
   bare("min", 2),
   bare("mux", 3),
-  plan("wrap", 1, () => wraps([0, 1, 2, 3, 4, 5]), () => wraps([1, 7, 8, 15, 16, 17, 31, 32, 33, 62, 63, 64])),
-  plan("lut", 1, ([kind]) => tables(kind!), ([kind]) => (kind!.width <= 9 ? tables(kind!) : [])),
+  plan(
+    "wrap",
+    1,
+    () => wraps([0, 1, 2, 3, 4, 5]),
+    () => wraps([1, 7, 8, 15, 16, 17, 31, 32, 33, 62, 63, 64]),
+  ),
+  plan(
+    "lut",
+    1,
+    ([kind]) => tables(kind!),
+    ([kind]) => (kind!.width <= 9 ? tables(kind!) : []),
+  ),
 ];
 
 const SLOTS = ["a", "b", "c"];
 const showAttr = (v: unknown): string => (Array.isArray(v) ? `[${v.length > 4 ? `${v.length} entries` : v.join(" ")}]` : String(v));
 const describe = (v: Variant, kinds: readonly FixedType[]): string =>
-  `${v.op}(${kinds.map(kindName).join(", ")}) {${Object.entries(v.attrs).map(([k, x]) => `${k} ${showAttr(x)}`).join(", ")}}`;
+  `${v.op}(${kinds.map(kindName).join(", ")}) {${Object.entries(v.attrs)
+    .map(([k, x]) => `${k} ${showAttr(x)}`)
+    .join(", ")}}`;
 
 /** All ways to choose one item from each list. */
 const product = <T>(lists: readonly (readonly T[])[]): readonly (readonly T[])[] =>
@@ -92,8 +138,8 @@ const holds = (r: Range): boolean => fit(r).width <= MAX_WIDTH;
 
 type ValueOf = (kind: FixedType, pattern: number) => bigint;
 
-/** All cells of one plan over the given operand kinds; a sample chooses a pattern for each slot, and `valueOf` reads it as each kind. */
-function cases(p: Plan, variants: Variants, kinds: readonly FixedType[], patterns: number, valueOf: ValueOf, suffix: string): CellCases {
+/** All cells of one plan over the given operand kinds; a sample chooses a pattern for each slot, and `read` reads it as each kind. */
+function cases(p: Plan, variants: Variants, kinds: readonly FixedType[], patterns: number, read: ValueOf, suffix: string): CellCases {
   const name = `${p.op}${p.op === "affine" ? p.arity : ""}${suffix}`;
   const b = new NetBuilder(name, [""]);
   const port = { shape: [kinds.length], type: fit(kinds.map(rangeOf).reduce(hull)) };
@@ -104,7 +150,14 @@ function cases(p: Plan, variants: Variants, kinds: readonly FixedType[], pattern
     const chosen = choice.map((i) => kinds[i]!);
     for (const v of variants(chosen)) {
       if (!holds(cellDef(v.op).range(chosen.map(rangeOf), v.attrs as never))) continue;
-      made.push({ id: b.add(v.op, choice.map((i, k) => slots[k]![i]!), v.attrs as never), label: describe(v, chosen) });
+      made.push({
+        id: b.add(
+          v.op,
+          choice.map((i, k) => slots[k]![i]!),
+          v.attrs as never,
+        ),
+        label: describe(v, chosen),
+      });
     }
   }
   const ports = [
@@ -113,11 +166,14 @@ function cases(p: Plan, variants: Variants, kinds: readonly FixedType[], pattern
   ].filter((port) => port.members.length > 0);
   for (const { name: side, members } of ports) {
     const type = fit(members.map(({ id }) => b.range(id)).reduce(hull));
-    b.output({ name: side, shape: [members.length], type }, members.map(({ id }) => id));
+    b.output(
+      { name: side, shape: [members.length], type },
+      members.map(({ id }) => id),
+    );
   }
   const labels = ports.map((port) => port.members.map((m) => m.label));
   const samples = product(slots.map(() => Array.from({ length: patterns }, (_, i) => i)));
-  return { name, netlist: b.done(), labels, inputs: slots.map((_, k) => samples.map((s) => kinds.map((t) => valueOf(t, s[k]!)))) };
+  return { name, netlist: b.done(), labels, inputs: slots.map((_, k) => samples.map((s) => kinds.map((t) => read(t, s[k]!)))) };
 }
 
 /** Reads the low bits of `pattern` as a value of the type. */
@@ -145,7 +201,12 @@ export function wideCellCases(): readonly CellCases[] {
 /** The samples together with the outputs that the cell table defines. */
 export function cellVectors(c: CellCases): Vectors {
   const count = c.inputs[0]?.length ?? 1;
-  const results = Array.from({ length: count }, (_, s) => interpret(c.netlist, c.inputs.map((port) => port[s]!)));
+  const results = Array.from({ length: count }, (_, s) =>
+    interpret(
+      c.netlist,
+      c.inputs.map((port) => port[s]!),
+    ),
+  );
   return { count, inputs: c.inputs, outputs: c.netlist.outputs.map((_, k) => results.map((r) => r[k]!)) };
 }
 

@@ -28,9 +28,11 @@ export function randomGraph(seed: number, options: RandomGraphOptions = {}): Gra
   for (let i = 0; i < inputs; i++) maker.input(`x${i}`);
   const nodes = options.nodes ?? 3 + random.below(10);
   for (let i = 0; i < nodes; i++) maker.node();
-  b.output("y", maker.last);
-  const others = random.below(3);
-  for (let i = 0; i < others; i++) b.output(`z${i}`, random.below(b.length));
+  // Everything that nothing reads is an output, so that no node is idle; and one more value at random.
+  const read = new Set<number>();
+  for (let id = 0; id < b.length; id++) for (const x of b.node(id).operands) read.add(x);
+  for (let id = 0; id < b.length; id++) if (!read.has(id)) b.output(`y${id}`, id);
+  b.output("z", random.below(b.length));
   b.endLayer(maker.last);
   const graph = b.done();
   if (!graph) throw new Error(`seed ${seed}: ${JSON.stringify(reporter.diagnostics)}`);
@@ -58,7 +60,16 @@ class Maker {
   }
 
   node(): void {
-    const makers = [() => this.dense(), () => this.binary(), () => this.withConstant(), () => this.relu(), () => this.quantize(), () => this.quantize(), () => this.lut(), () => this.reshape()];
+    const makers = [
+      () => this.dense(),
+      () => this.binary(),
+      () => this.withConstant(),
+      () => this.relu(),
+      () => this.quantize(),
+      () => this.quantize(),
+      () => this.lut(),
+      () => this.reshape(),
+    ];
     const x = this.random.chance(0.6) ? this.last : this.random.below(this.b.length);
     this.x = x;
     this.random.pick(makers)();
@@ -104,10 +115,18 @@ class Maker {
   /** Adds the node unless its value, or its operands at a common exponent, pass the limit. */
   private tryAdd<K extends OpName>(op: K, operands: readonly number[], attrs: OpAttrs<K>, extra = 0): boolean {
     const args = operands.map((id) => this.b.node(id));
-    const shape = opDef(op).shape(args.map((a) => a.type.shape), attrs as never);
+    const shape = opDef(op).shape(
+      args.map((a) => a.type.shape),
+      attrs as never,
+    );
     if (typeof shape === "string") throw new Error(`${op}: ${shape}`);
-    const elements = opDef(op).expand(interval, args.map((a) => ({ shape: a.type.shape, at: a.elements! })), attrs as never);
-    const together = op === "mul" || op === "dense" ? 0 : typeOfElements(args.flatMap((a) => a.elements!)).width + (args.length > 1 ? 1 : 0);
+    const elements = opDef(op).expand(
+      interval,
+      args.map((a) => ({ shape: a.type.shape, at: a.elements! })),
+      attrs as never,
+    );
+    const together =
+      op === "mul" || op === "dense" ? 0 : typeOfElements(args.flatMap((a) => a.elements!)).width + (args.length > 1 ? 1 : 0);
     if (typeOfElements(elements).width > this.maxWidth || together > this.maxWidth + 1 || extra > this.maxWidth) return false;
     this.last = this.b.add(op, operands, attrs);
     return true;
@@ -138,11 +157,17 @@ class Maker {
 
   private binary(): void {
     const { random, operand } = this;
-    const shapes = (id: number): boolean => typeof opDef("add").shape([operand.type.shape, this.b.node(id).type.shape], {} as never) !== "string";
+    const shapes = (id: number): boolean =>
+      typeof opDef("add").shape([operand.type.shape, this.b.node(id).type.shape], {} as never) !== "string";
     const others = Array.from({ length: this.b.length }, (_, id) => id).filter(shapes);
     const other = random.pick(others);
     const op = random.pick(this.binaries);
-    this.tryAdd(op, random.chance(0.5) ? [this.x, other] : [other, this.x], {}, op === "mul" ? this.widthOf(this.x) + this.widthOf(other) : 0);
+    this.tryAdd(
+      op,
+      random.chance(0.5) ? [this.x, other] : [other, this.x],
+      {},
+      op === "mul" ? this.widthOf(this.x) + this.widthOf(other) : 0,
+    );
   }
 
   private withConstant(): void {
@@ -181,7 +206,11 @@ class Maker {
     const r = rangeOfNode(this.operand);
     const largest = Math.max(Math.abs(Number(r.lo)), Math.abs(Number(r.hi))) * 2 ** this.exponentOf(this.operand);
     if (r.hi - r.lo > 4096n || largest > 100) return;
-    const conversion: Conversion = { type: this.type(random.chance(0.8) ? 10 : 40, -6), round: random.pick(roundings), overflow: random.pick(overflows) };
+    const conversion: Conversion = {
+      type: this.type(random.chance(0.8) ? 10 : 40, -6),
+      round: random.pick(roundings),
+      overflow: random.pick(overflows),
+    };
     const f = random.pick<Unary>([
       { name: "tanh", params: [], to: conversion },
       { name: "sigmoid", params: [], to: conversion },

@@ -1,6 +1,8 @@
 // The JavaScript loader that is written next to the module: Node 20 or newer, and browsers. It depends on nothing.
 
-export const javascriptLoader = (top: string): string => String.raw`// ${top}.mjs: the bit-exact simulator of ${top}, for Node 20 or newer and for browsers. Written by qnnc.
+export const javascriptLoader = (
+  top: string,
+): string => `// ${top}.mjs: the bit-exact simulator of ${top}, for Node 20 or newer and for browsers. Written by qnnc.
 //
 //   import { load } from "./${top}.mjs";
 //   const network = await load();
@@ -101,7 +103,7 @@ function parseNpy(bytes, path) {
 
 function formatNpy(data, shape) {
   const code = Object.entries(ARRAYS).find(([, kind]) => data instanceof kind)[0];
-  const text = "{'descr': '" + code + "', 'fortran_order': False, 'shape': (" + shape.join(", ") + ",), }";
+  const text = "{'descr': '" + code + "', 'fortran_order': False, 'shape': (" + shape.join(", ") + (shape.length === 1 ? ",), }" : "), }");
   const length = Math.ceil((11 + text.length) / 64) * 64;
   const out = new Uint8Array(length + data.byteLength).fill(0x20, 0, length);
   out.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, (length - 10) & 255, (length - 10) >> 8]);

@@ -1,6 +1,8 @@
 // The Python loader that is written next to the module: it needs numpy and wasmtime.
 
-export const pythonLoader = (top: string): string => String.raw`# ${top}.py: the bit-exact simulator of ${top}. Written by qnnc. Needs: pip install numpy wasmtime
+export const pythonLoader = (
+  top: string,
+): string => `# ${top}.py: the bit-exact simulator of ${top}. Written by qnnc. Needs: pip install numpy wasmtime
 #
 #   from ${top} import Network
 #   network = Network()

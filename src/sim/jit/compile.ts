@@ -3,12 +3,12 @@ import { assert, type Reporter } from "../../diagnostics.js";
 import { exponent, printFixed } from "../../ir/fixed.js";
 import type { Graph, Node, NodeWith } from "../../ir/graph.js";
 import { sizeOf } from "../../ir/tensor.js";
-import { emitInput, emitOutput, type Format, formatBytes, formats } from "./host.js";
 import { type Binaryen, type Expression, FunctionBuilder, type Local } from "./function-builder.js";
+import { emitInput, emitOutput, type Format, formatBytes, formats } from "./host.js";
 import { type Buffer, MemoryPlan, SPAN } from "./memory.js";
+import { ABI, type PortLayout, type SimulatorModule } from "./module.js";
 import { allocate, emitterOf, type Kernel, type Plan, planKernels } from "./plan.js";
 import { atExponent, store, toLane, type Value } from "./value.js";
-import { ABI, type PortLayout, type SimulatorModule } from "./module.js";
 
 export type { PortLayout, SimulatorModule };
 
@@ -24,7 +24,9 @@ export async function compileSimulator(graph: Graph, reporter: Reporter): Promis
   const b = (await import("binaryen")).default;
   const module = new b.Module();
   try {
-    module.setFeatures(b.Features.SIMD128 | b.Features.BulkMemory | b.Features.BulkMemoryOpt | b.Features.NontrappingFPToInt | b.Features.SignExt);
+    module.setFeatures(
+      b.Features.SIMD128 | b.Features.BulkMemory | b.Features.BulkMemoryOpt | b.Features.NontrappingFPToInt | b.Features.SignExt,
+    );
     // Loads and stores name the memory when they are made; its size and contents are set at the end.
     module.setMemory(1, 1, null, [], false, false, "0");
     return new Compiler(b, module, graph, reporter).compile();
@@ -56,7 +58,9 @@ class Compiler {
       if (!this.emitKernel(kernel, name)) return undefined;
       names.push(name);
     }
-    const inputs = graph.inputs.map((id): Port => ({ name: (graph.nodes[id] as NodeWith<"input">).attrs.name, node: graph.nodes[id]!, buffer: this.buffers[id]! }));
+    const inputs = graph.inputs.map(
+      (id): Port => ({ name: (graph.nodes[id] as NodeWith<"input">).attrs.name, node: graph.nodes[id]!, buffer: this.buffers[id]! }),
+    );
     const outputs = graph.outputs.map((o): Port => ({ name: o.name, node: graph.nodes[o.value]!, buffer: this.bufferOf(o.value)! }));
     const capacity = capacityFor([...inputs, ...outputs]);
     const host = (p: Port): PortLayout => layoutOf(p, memory.allocate(capacity * sizeOf(p.node.type.shape) * 8));
@@ -65,8 +69,17 @@ class Compiler {
     this.emitRun(names, inputLayout, outputLayout);
     const layout = { name: graph.name, block: SPAN, capacity, inputs: inputLayout, outputs: outputLayout };
     this.emitInterface(layout);
-    if (memory.bytes > MAX_BYTES) return this.reporter.error("QN213", `the simulator would take ${memory.bytes} bytes of memory; the limit is ${MAX_BYTES}`);
-    module.setMemory(memory.pages, memory.pages, "memory", memory.segments.map((s) => ({ offset: module.i32.const(s.address), data: s.data })), false, false, "0");
+    if (memory.bytes > MAX_BYTES)
+      return this.reporter.error("QN213", `the simulator would take ${memory.bytes} bytes of memory; the limit is ${MAX_BYTES}`);
+    module.setMemory(
+      memory.pages,
+      memory.pages,
+      "memory",
+      memory.segments.map((s) => ({ offset: module.i32.const(s.address), data: s.data })),
+      false,
+      false,
+      "0",
+    );
     return { ...layout, wasm: module.emitBinary() };
   }
 
@@ -78,7 +91,10 @@ class Compiler {
     const node = this.graph.nodes[id]!;
     const layer = this.graph.layers[node.layer];
     const where = layer ? { at: { ...layer.at, layer: layer.name } } : {};
-    return this.reporter.error("QN301", `%${id} ${node.op}: ${what} needs more than 64 bits`, { ...where, help: "quantize the operands of this layer to fewer bits" });
+    return this.reporter.error("QN301", `%${id} ${node.op}: ${what} needs more than 64 bits`, {
+      ...where,
+      help: "quantize the operands of this layer to fewer bits",
+    });
   }
 
   /** Buffers of inputs, constants and whatever a kernel stores. */
@@ -117,7 +133,8 @@ class Compiler {
       for (const format of inputFormats) emitInput(builder(), `input${i}_${format}`, p.node as NodeWith<"input">, p.buffer, memory, format);
     });
     outputs.forEach((p, i) => {
-      for (const format of outputFormats) emitOutput(builder(), `output${i}_${format}`, sizeOf(p.node.type.shape), p.buffer, memory, format);
+      for (const format of outputFormats)
+        emitOutput(builder(), `output${i}_${format}`, sizeOf(p.node.type.shape), p.buffer, memory, format);
     });
   }
 
@@ -128,26 +145,31 @@ class Compiler {
     const [samples, from, to] = [0, 1, 2].map((i) => f.parameter(i)) as [Local, Local, Local];
     const [done, outside] = [f.pointer(0), f.pointer(0)];
     const c = (x: number): Expression => m.i32.const(x);
-    const at = (p: PortLayout, sample: Expression, format: Format): Expression => m.i32.add(c(p.address), m.i32.mul(sample, c(p.elements * formatBytes[format])));
+    const at = (p: PortLayout, sample: Expression, format: Format): Expression =>
+      m.i32.add(c(p.address), m.i32.mul(sample, c(p.elements * formatBytes[format])));
     const is = (l: Local, format: Format): Expression => m.i32.eq(f.get(l), c(formats[format]));
     const rest = (): Expression => m.i32.and(m.i32.sub(c(0), f.get(samples)), c(SPAN - 1));
     // The last block is filled up with zeros, which lie in every type.
     for (const format of inputFormats) {
       f.if(is(from, format), () => {
-        for (const p of inputs) f.emit(m.memory.fill(at(p, f.get(samples), format), c(0), m.i32.mul(rest(), c(p.elements * formatBytes[format]))));
+        for (const p of inputs)
+          f.emit(m.memory.fill(at(p, f.get(samples), format), c(0), m.i32.mul(rest(), c(p.elements * formatBytes[format]))));
       });
     }
     f.if(m.i32.gt_s(f.get(samples), c(0)), () =>
       f.while(() => {
         for (const format of inputFormats) {
           f.if(is(from, format), () => {
-            inputs.forEach((p, i) => f.set(outside, m.i32.add(f.get(outside), m.call(`input${i}_${format}`, [at(p, f.get(done), format)], b.i32))));
+            for (const [i, p] of inputs.entries()) {
+              const counted = m.call(`input${i}_${format}`, [at(p, f.get(done), format)], b.i32);
+              f.set(outside, m.i32.add(f.get(outside), counted));
+            }
           });
         }
         for (const name of kernels) f.emit(m.call(name, [], b.none));
         for (const format of outputFormats) {
           f.if(is(to, format), () => {
-            outputs.forEach((p, i) => f.emit(m.call(`output${i}_${format}`, [at(p, f.get(done), format)], b.none)));
+            for (const [i, p] of outputs.entries()) f.emit(m.call(`output${i}_${format}`, [at(p, f.get(done), format)], b.none));
           });
         }
         f.set(done, m.i32.add(f.get(done), c(SPAN)));
@@ -161,13 +183,24 @@ class Compiler {
   private emitInterface(layout: Omit<SimulatorModule, "wasm">): void {
     const { b, module: m, memory } = this;
     const description = new TextEncoder().encode(JSON.stringify(describe(layout)));
-    const constants = { qnnc_abi: ABI, qnnc_capacity: layout.capacity, qnnc_description: memory.data(description), qnnc_description_size: description.length };
+    const constants = {
+      qnnc_abi: ABI,
+      qnnc_capacity: layout.capacity,
+      qnnc_description: memory.data(description),
+      qnnc_description_size: description.length,
+    };
     for (const [name, value] of Object.entries(constants)) {
       m.addFunction(name, b.none, b.i32, [], m.i32.const(value));
       m.addFunctionExport(name, name);
     }
-    for (const [name, ports] of [["qnnc_input", layout.inputs], ["qnnc_output", layout.outputs]] as const) {
-      const table = memory.integers(ports.map((p) => BigInt(p.address)), 32);
+    for (const [name, ports] of [
+      ["qnnc_input", layout.inputs],
+      ["qnnc_output", layout.outputs],
+    ] as const) {
+      const table = memory.integers(
+        ports.map((p) => BigInt(p.address)),
+        32,
+      );
       m.addFunction(name, b.createType([b.i32]), b.i32, [], m.i32.load(table, 4, m.i32.mul(m.local.get(0, b.i32), m.i32.const(4))));
       m.addFunctionExport(name, name);
     }
@@ -196,6 +229,14 @@ function layoutOf(p: Port, address: number): PortLayout {
 
 /** The text that the module carries for its loaders: spec/simulator.md, "description". */
 const describe = (layout: Omit<SimulatorModule, "wasm">) => {
-  const port = ({ name, shape, elements, type }: PortLayout) => ({ name, shape, elements, type: printFixed(type), signed: type.signed, width: type.width, exponent: exponent(type) });
+  const port = ({ name, shape, elements, type }: PortLayout) => ({
+    name,
+    shape,
+    elements,
+    type: printFixed(type),
+    signed: type.signed,
+    width: type.width,
+    exponent: exponent(type),
+  });
   return { abi: ABI, name: layout.name, inputs: layout.inputs.map(port), outputs: layout.outputs.map(port) };
 };

@@ -18,7 +18,8 @@ interface Sums {
   readonly range: Range;
 }
 
-const zerosOf = (data: readonly bigint[]): number => data.reduce((z, w) => (w === 0n ? z : Math.min(z, trailingZeros(w))), Number.POSITIVE_INFINITY);
+const zerosOf = (data: readonly bigint[]): number =>
+  data.reduce((z, w) => (w === 0n ? z : Math.min(z, trailingZeros(w))), Number.POSITIVE_INFINITY);
 
 function sumsOf(node: NodeWith<"dense">, x: Buffer): Sums {
   const { kernel, bias } = node.attrs;
@@ -86,17 +87,39 @@ function interleave(f: FunctionBuilder, x: Buffer, pointer: Local, scratch: numb
     const [a, b] = [0, second].map((at) => in16Bits(f, load(f, x, from, at), offset)) as [Local, Local];
     const low = [0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23];
     f.emit(m.v128.store(0, 16, f.get(to), m.i8x16.shuffle(f.get(a), f.get(b), low)));
-    f.emit(m.v128.store(16, 16, f.get(to), m.i8x16.shuffle(f.get(a), f.get(b), low.map((i) => i + 8))));
+    f.emit(
+      m.v128.store(
+        16,
+        16,
+        f.get(to),
+        m.i8x16.shuffle(
+          f.get(a),
+          f.get(b),
+          low.map((i) => i + 8),
+        ),
+      ),
+    );
   };
   const row = rowBytes(x);
   const from = f.copy(pointer);
   const to = f.pointer(scratch);
-  f.repeat(features >> 1, [{ pointer: from, stride: 2 * row }, { pointer: to, stride: 32 }], () => pair(row));
+  f.repeat(
+    features >> 1,
+    [
+      { pointer: from, stride: 2 * row },
+      { pointer: to, stride: 32 },
+    ],
+    () => pair(row),
+  );
   // An odd last row is paired with itself; its partner's weight is 0.
   if (features % 2 === 1) f.scope(() => pair(0));
 }
 
-function interleaved(s: Sums, memory: MemoryPlan, offset: bigint): Pick<Method, "offset" | "turns" | "operandBytes" | "prepare" | "loadOperand"> {
+function interleaved(
+  s: Sums,
+  memory: MemoryPlan,
+  offset: bigint,
+): Pick<Method, "offset" | "turns" | "operandBytes" | "prepare" | "loadOperand"> {
   const scratch = memory.allocate(Math.ceil(s.features / 2) * 32);
   return {
     offset,
@@ -125,7 +148,7 @@ function dot(s: Sums, memory: MemoryPlan, offset: bigint): Method {
     startsAtBias: true,
     step: (f, x, weights, offset, sums) => {
       const w = f.vector(f.m.v128.load32_splat(offset, 4, f.get(weights)));
-      sums.forEach((sum, c) => add(f, 32, sum, f.m.i32x4.dot_i16x8_s(f.get(x[c]!), f.get(w))));
+      for (const c of [0, 1]) add(f, 32, sums[c]!, f.m.i32x4.dot_i16x8_s(f.get(x[c]!), f.get(w)));
     },
     total: (_, sums) => ({ lane: 32, vectors: sums }),
   };
@@ -154,7 +177,8 @@ function splitDot(s: Sums, memory: MemoryPlan, offset: bigint, split: number): M
       const [below, above] = [wide(sums.slice(0, 2)), wide(sums.slice(2))];
       const start = f.vector(bias);
       const { m } = f;
-      const whole = (c: number): Expression => m.i64x2.add(m.i64x2.shl(f.get(above.vectors[c]!), m.i32.const(split)), f.get(below.vectors[c]!));
+      const whole = (c: number): Expression =>
+        m.i64x2.add(m.i64x2.shl(f.get(above.vectors[c]!), m.i32.const(split)), f.get(below.vectors[c]!));
       return { lane: 64, vectors: below.vectors.map((_, c) => f.vector(m.i64x2.add(whole(c), f.get(start)))) };
     },
   };
@@ -177,7 +201,9 @@ function plain(x: Buffer, lane: 32 | 64, extended: boolean): Method {
     loadOperand: (f, p) => toLane(f, load(f, x, p), operandLane).vectors,
     step: (f, xs, weights, offset, sums) => {
       const { m } = f;
-      const w = f.vector(operandLane === 32 ? m.v128.load32_splat(offset, 4, f.get(weights)) : m.v128.load64_splat(offset, 8, f.get(weights)));
+      const w = f.vector(
+        operandLane === 32 ? m.v128.load32_splat(offset, 4, f.get(weights)) : m.v128.load64_splat(offset, 8, f.get(weights)),
+      );
       sums.forEach((sum, c) => {
         const half = c % 2 === 0 ? m.i64x2.extmul_low_i32x4_s : m.i64x2.extmul_high_i32x4_s;
         const p = extended ? half(f.get(xs[c >> 1]!), f.get(w)) : lanes(f, lane).mul(f.get(xs[c]!), f.get(w));
@@ -193,7 +219,7 @@ const MAX_32 = (1n << 31n) - 1n;
 /** Σ_i |w_ij|·2^15 stays within 32 bits for every output j. */
 function bounded32(s: Sums, weights: readonly bigint[]): boolean {
   const sums = new Array<bigint>(s.units).fill(0n);
-  weights.forEach((w, i) => (sums[i % s.units]! += (w < 0n ? -w : w) << 15n));
+  for (const [i, w] of weights.entries()) sums[i % s.units]! += (w < 0n ? -w : w) << 15n;
   return sums.every((m) => m <= MAX_32);
 }
 
@@ -235,7 +261,7 @@ function packed(method: Method, s: Sums): Uint8Array {
 
 function biases(method: Method, s: Sums, count: number): readonly bigint[] {
   const columns = new Array<bigint>(s.units).fill(0n);
-  if (method.offset !== 0n) s.weights.forEach((w, i) => (columns[i % s.units]! += w));
+  if (method.offset !== 0n) for (const [i, w] of s.weights.entries()) columns[i % s.units]! += w;
   return Array.from({ length: count }, (_, j) => (j < s.units ? s.bias[j]! + method.offset * columns[j]! : 0n));
 }
 
@@ -253,28 +279,39 @@ function emit(node: NodeWith<"dense">, cx: EmitContext): void {
 
   const tile = (operand: Local, w: Local, b: Local, o: Local): void => {
     const each = Array.from({ length: method.rows }, (_, r) => r);
-    const biasAt = (r: number): Expression => f.m.v128[biasBytes === 4 ? "load32_splat" : "load64_splat"](r * biasBytes, biasBytes, f.get(b));
+    const biasAt = (r: number): Expression =>
+      f.m.v128[biasBytes === 4 ? "load32_splat" : "load64_splat"](r * biasBytes, biasBytes, f.get(b));
     const sums = each.map((r) => {
       const start = f.vector(method.startsAtBias ? biasAt(r) : splat(f, 32, 0n));
       return [start, ...Array.from({ length: method.accumulators - 1 }, () => f.copy(start))];
     });
     const p = f.copy(operand);
-    const moves: Cursor[] = [{ pointer: p, stride: method.operandBytes }, { pointer: w, stride: method.rows * method.weightBytes }];
+    const moves: Cursor[] = [
+      { pointer: p, stride: method.operandBytes },
+      { pointer: w, stride: method.rows * method.weightBytes },
+    ];
     f.repeat(turns, moves, () => {
       const xs = method.loadOperand(f, p);
       for (const r of each) f.scope(() => method.step(f, xs, w, r * method.weightBytes, sums[r]!));
     });
-    for (const r of each) f.scope(() => cx.finish({ ...s.range, exp: s.exp, ...method.total(f, sums[r]!, biasAt(r)) }, o, r * rowBytes(out)));
+    for (const r of each)
+      f.scope(() => cx.finish({ ...s.range, exp: s.exp, ...method.total(f, sums[r]!, biasAt(r)) }, o, r * rowBytes(out)));
   };
 
   const source = f.pointer(x.address);
   const target = f.pointer(out.address);
-  const rows: Cursor[] = [{ pointer: source, stride: s.features * rowBytes(x) }, { pointer: target, stride: s.units * rowBytes(out) }];
+  const rows: Cursor[] = [
+    { pointer: source, stride: s.features * rowBytes(x) },
+    { pointer: target, stride: s.units * rowBytes(out) },
+  ];
   f.repeat(sizeOf(node.type.shape) / s.units, rows, () => {
     const operand = f.copy(source);
     method.prepare(f, x, operand);
     const [w, b, o] = [f.pointer(weights), f.pointer(bias), f.copy(target)];
-    const advance: Cursor[] = [{ pointer: b, stride: method.rows * biasBytes }, { pointer: o, stride: method.rows * rowBytes(out) }];
+    const advance: Cursor[] = [
+      { pointer: b, stride: method.rows * biasBytes },
+      { pointer: o, stride: method.rows * rowBytes(out) },
+    ];
     f.repeat(tiles, advance, () => tile(operand, w, b, o));
   });
 }

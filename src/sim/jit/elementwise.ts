@@ -1,10 +1,12 @@
 // add, sub, mul, max, min on two operands with broadcasting; max and min with one constant as a step.
+
+import { assert } from "../../diagnostics.js";
 import type { Exact } from "../../ir/arith.js";
-import { exponent } from "../../ir/fixed.js";
+import { exponent, hull, type Range } from "../../ir/fixed.js";
 import { type Graph, type NodeWith, rangeOfNode } from "../../ir/graph.js";
 import { broadcastIndex, sizeOf } from "../../ir/tensor.js";
 import { type EmitContext, type OpEmitter, operandNodes, type Step } from "./emitter.js";
-import type { FunctionBuilder } from "./function-builder.js";
+import type { Expression, FunctionBuilder, Local } from "./function-builder.js";
 import { rowBytes } from "./memory.js";
 import { clamp } from "./quantize-value.js";
 import { atExponent, constantValue, extreme, isUnsigned64, isZero, type Lane, laneFor, lanes, load, toLane, type Value } from "./value.js";
@@ -18,42 +20,57 @@ function aligned(f: FunctionBuilder, a: Value, b: Value): readonly [Value, Value
   return [atExponent(f, a, exp), atExponent(f, b, exp)];
 }
 
+/** What the range analysis says of the result, in units of 2^exp. It sees single elements and common zeros, so it is narrower than the operands' corners. */
+type Known = (exp: number) => Range;
+
+const knownOf =
+  (node: NodeWith<Binary>): Known =>
+  (exp) => {
+    const type = node.type.elem;
+    assert(type !== "real", `${node.op}: a real value`);
+    const r = rangeOfNode(node);
+    const shift = BigInt(isZero(r) ? 0 : exponent(type) - exp);
+    return { lo: r.lo << shift, hi: r.hi << shift };
+  };
+
+type Instruction = (f: FunctionBuilder, lane: Lane, a: Local, b: Local) => Expression;
+
 /** In lanes that hold both operands and the result, sums and products modulo 2^lane are the sums and products. */
-function combine(f: FunctionBuilder, a: Value, b: Value, result: Value, g: (lane: Lane, i: number, a: Value, b: Value) => number): Value {
-  const lane = laneFor(f, a, b, result);
+function combine(f: FunctionBuilder, a: Value, b: Value, exp: number, range: Range, instruction: Instruction): Value {
+  const lane = laneFor(f, a, b, range);
   const [x, y] = [toLane(f, a, lane), toLane(f, b, lane)];
-  return { ...result, lane, vectors: x.vectors.map((_, i) => f.vector(g(lane, i, x, y))) };
+  return { lo: range.lo, hi: range.hi, exp, lane, vectors: x.vectors.map((v, i) => f.vector(instruction(f, lane, v, y.vectors[i]!))) };
 }
 
-const sumOf = (f: FunctionBuilder, a: Value, b: Value, op: "add" | "sub"): Value => {
-  const [x, y] = aligned(f, a, b);
-  const result = op === "add" ? { ...x, lo: x.lo + y.lo, hi: x.hi + y.hi } : { ...x, lo: x.lo - y.hi, hi: x.hi - y.lo };
-  return combine(f, x, y, result, (lane, i, p, q) => lanes(f, lane)[op](f.get(p.vectors[i]!), f.get(q.vectors[i]!)));
-};
+type Combination = (f: FunctionBuilder, a: Value, b: Value, known: Known) => Value;
 
-const extremeOf = (f: FunctionBuilder, a: Value, b: Value, op: "max" | "min"): Value => {
-  const [x, y] = aligned(f, a, b);
-  const pick = (p: bigint, q: bigint): bigint => (p > q === (op === "max") ? p : q);
-  const result = { ...x, lo: pick(x.lo, y.lo), hi: pick(x.hi, y.hi) };
-  // A signed and an unsigned 64-bit operand have no common lane.
-  laneFor(f, { lo: x.lo < y.lo ? x.lo : y.lo, hi: x.hi > y.hi ? x.hi : y.hi });
-  const unsigned = isUnsigned64(x) || isUnsigned64(y);
-  return combine(f, x, y, result, (lane, i, p, q) => extreme(f, op, lane, () => f.get(p.vectors[i]!), () => f.get(q.vectors[i]!), unsigned));
-};
+const sumOf =
+  (op: "add" | "sub"): Combination =>
+  (f, a, b, known) => {
+    const [x, y] = aligned(f, a, b);
+    return combine(f, x, y, x.exp, known(x.exp), (_, lane, p, q) => lanes(f, lane)[op](f.get(p), f.get(q)));
+  };
 
-const product = (f: FunctionBuilder, a: Value, b: Value): Value => {
-  const corners = [a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi];
-  const lo = corners.reduce((p, q) => (p < q ? p : q));
-  const hi = corners.reduce((p, q) => (p > q ? p : q));
-  return combine(f, a, b, { ...a, lo, hi, exp: a.exp + b.exp }, (lane, i, p, q) => lanes(f, lane).mul(f.get(p.vectors[i]!), f.get(q.vectors[i]!)));
-};
+const extremeOf =
+  (op: "max" | "min"): Combination =>
+  (f, a, b, known) => {
+    const [x, y] = aligned(f, a, b);
+    // A signed and an unsigned 64-bit operand have no common lane.
+    laneFor(f, hull(x, y));
+    const unsigned = isUnsigned64(x) || isUnsigned64(y);
+    const pick: Instruction = (_, lane, p, q) => extreme(f, op, lane, p, q, unsigned);
+    return combine(f, x, y, x.exp, known(x.exp), pick);
+  };
 
-const meaning: Readonly<Record<Binary, (f: FunctionBuilder, a: Value, b: Value) => Value>> = {
-  add: (f, a, b) => sumOf(f, a, b, "add"),
-  sub: (f, a, b) => sumOf(f, a, b, "sub"),
+const product: Combination = (f, a, b, known) =>
+  combine(f, a, b, a.exp + b.exp, known(a.exp + b.exp), (_, lane, p, q) => lanes(f, lane).mul(f.get(p), f.get(q)));
+
+const meaning: Readonly<Record<Binary, Combination>> = {
+  add: sumOf("add"),
+  sub: sumOf("sub"),
   mul: product,
-  max: (f, a, b) => extremeOf(f, a, b, "max"),
-  min: (f, a, b) => extremeOf(f, a, b, "min"),
+  max: extremeOf("max"),
+  min: extremeOf("min"),
 };
 
 function emit(node: NodeWith<Binary>, cx: EmitContext): void {
@@ -65,19 +82,8 @@ function emit(node: NodeWith<Binary>, cx: EmitContext): void {
   });
   const results = { at: Array.from({ length: sizeOf(shape) }, (_, i) => out.address + i * rowBytes(out)) };
   walk(f, cx.memory, [...columns, results], ([a, b, to]) => {
-    const y = meaning[node.op](f, load(f, operands[0]!, a!), load(f, operands[1]!, b!));
-    cx.finish(withKnownRange(y, node), to!);
+    cx.finish(meaning[node.op](f, load(f, operands[0]!, a!), load(f, operands[1]!, b!), knownOf(node)), to!);
   });
-}
-
-/** The range analysis may know more than the corners of the operands: common trailing zeros and ranges of single elements. */
-function withKnownRange(v: Value, node: NodeWith<Binary>): Value {
-  const type = node.type.elem;
-  if (type === "real") return v;
-  const r = rangeOfNode(node);
-  const shift = BigInt(Math.max(0, exponent(type) - v.exp));
-  const known = { lo: r.lo << shift, hi: r.hi << shift };
-  return exponent(type) >= v.exp && known.lo >= v.lo && known.hi <= v.hi ? { ...v, ...known } : v;
 }
 
 /** The one number that a constant operand holds in every element. */
@@ -89,16 +95,27 @@ function uniformConstant(graph: Graph, id: number): Exact | undefined {
 }
 
 /** max(v, c) or min(v, c). */
-function limited(f: FunctionBuilder, v: Value, op: "max" | "min", c: Exact): Value {
+function limited(f: FunctionBuilder, value: Value, op: "max" | "min", c: Exact): Value {
+  // A zero has no unit of its own.
+  const v = isZero(value) ? { ...value, exp: c.exp } : value;
   const onGrid = c.m === 0n || c.exp >= v.exp || (c.m & ((1n << BigInt(v.exp - c.exp)) - 1n)) === 0n;
-  if (!onGrid) return extremeOf(f, v, constantValue(f, c.m, c.exp), op);
+  if (!onGrid) {
+    const constant = constantValue(f, c.m, c.exp);
+    // Both in the unit of the constant, which is the finer.
+    const shift = BigInt(v.exp - c.exp);
+    const pick = (p: bigint, q: bigint): bigint => (p > q === (op === "max") ? p : q);
+    return extremeOf(op)(f, v, constant, () => ({ lo: pick(v.lo << shift, c.m), hi: pick(v.hi << shift, c.m) }));
+  }
   const m = c.exp >= v.exp ? c.m << BigInt(c.exp - v.exp) : c.m >> BigInt(v.exp - c.exp);
-  if (op === "max" ? m >= v.hi : m <= v.lo) return constantValue(f, m, v.exp);
+  if (op === "max" ? m >= v.hi : m <= v.lo) return constantValue(f, c.m, c.exp);
   return op === "max" ? clamp(f, v, { lo: m, hi: v.hi }) : clamp(f, v, { lo: v.lo, hi: m });
 }
 
 function limitStep(node: NodeWith<"max" | "min">, graph: Graph): Step | undefined {
-  for (const [k, other] of [[0, 1], [1, 0]] as const) {
+  for (const [k, other] of [
+    [0, 1],
+    [1, 0],
+  ] as const) {
     const operand = node.operands[k]!;
     const c = uniformConstant(graph, node.operands[other]!);
     const sameSize = sizeOf(graph.nodes[operand]!.type.shape) === sizeOf(node.type.shape);

@@ -1,6 +1,6 @@
 // Builds one WebAssembly function: statements in order, locals that are reused after their scope, counted loops.
 import type binaryen from "binaryen";
-import { type Range } from "../../ir/fixed.js";
+import type { Range } from "../../ir/fixed.js";
 
 export type Binaryen = typeof binaryen;
 export type Expression = binaryen.ExpressionRef;
@@ -85,7 +85,8 @@ export class FunctionBuilder {
   /** The body `count` times; the cursors move after each turn, also after the last. */
   repeat(count: number, cursors: readonly Cursor[], body: () => void): void {
     const advance = (): void => {
-      for (const { pointer, stride } of cursors) if (stride !== 0) this.set(pointer, this.m.i32.add(this.get(pointer), this.m.i32.const(stride)));
+      for (const { pointer, stride } of cursors)
+        if (stride !== 0) this.set(pointer, this.m.i32.add(this.get(pointer), this.m.i32.const(stride)));
     };
     if (count === 0) return;
     if (count === 1) {

@@ -1,6 +1,6 @@
 // The host's side of the memory: real numbers or mantissas, sample after sample, into rows of SPAN samples and back.
 import { type Conversion, exponent, type FixedType, type Rounding, rangeOf } from "../../ir/fixed.js";
-import { type NodeWith } from "../../ir/graph.js";
+import type { NodeWith } from "../../ir/graph.js";
 import { typeAt } from "../../ir/ops/op.js";
 import { sizeOf } from "../../ir/tensor.js";
 import type { Expression, FunctionBuilder, Local } from "./function-builder.js";
@@ -35,7 +35,8 @@ function scaled(f: FunctionBuilder, x: Expression, n: number): Expression {
 function loadPair(f: FunctionBuilder, pointer: Local, s: number, stride: number, format: Format): Expression {
   const { v128, f64x2 } = f.m;
   const at = (): Expression => f.get(pointer);
-  if (format !== "f32") return v128.load64_lane((s + 1) * stride, formatBytes[format], 1, at(), v128.load64_zero(s * stride, formatBytes[format], at()));
+  if (format !== "f32")
+    return v128.load64_lane((s + 1) * stride, formatBytes[format], 1, at(), v128.load64_zero(s * stride, formatBytes[format], at()));
   return f64x2.promote_low_f32x4(v128.load32_lane((s + 1) * stride, 4, 1, at(), v128.load32_zero(s * stride, 4, at())));
 }
 
@@ -86,7 +87,8 @@ function overflowPair(f: FunctionBuilder, r: Local, to: Conversion): Expression 
   const { f64x2, v128 } = f.m;
   const legal = legalRange(to);
   const [lo, hi] = [Number(legal.lo), Number(legal.hi)];
-  if (to.overflow === "SAT_ZERO") return v128.and(f.get(r), v128.and(f64x2.ge(f.get(r), doubles(f, lo)), f64x2.le(f.get(r), doubles(f, hi))));
+  if (to.overflow === "SAT_ZERO")
+    return v128.and(f.get(r), v128.and(f64x2.ge(f.get(r), doubles(f, lo)), f64x2.le(f.get(r), doubles(f, hi))));
   if (to.overflow !== "WRAP") return f64x2.pmin(f64x2.pmax(f.get(r), doubles(f, lo)), doubles(f, hi));
   const low = f.vector(floorModulo(f, r, to.type.width));
   if (!to.type.signed) return f.get(low);
@@ -169,7 +171,14 @@ function integerInput(f: FunctionBuilder, pairs: readonly Local[], type: FixedTy
 }
 
 /** Adds the function (address) → number of values outside their types: SPAN samples of one input into its buffer. */
-export function emitInput(f: FunctionBuilder, name: string, node: NodeWith<"input">, buffer: Buffer, memory: MemoryPlan, format: Format): void {
+export function emitInput(
+  f: FunctionBuilder,
+  name: string,
+  node: NodeWith<"input">,
+  buffer: Buffer,
+  memory: MemoryPlan,
+  format: Format,
+): void {
   const { m, b } = f;
   const { type, shape, round, overflow } = node.attrs;
   const elements = sizeOf(shape);
@@ -179,7 +188,10 @@ export function emitInput(f: FunctionBuilder, name: string, node: NodeWith<"inpu
   if (type !== undefined) {
     for (const group of byType(elements, (i) => typeAt(type, i, shape.at(-1) ?? 1))) {
       const to: Conversion = { type: group.type, round, overflow };
-      const columns = [{ at: group.elements.map((i) => i * formatBytes[format]), base }, { at: group.elements.map((i) => buffer.address + i * rowBytes(buffer)) }];
+      const columns = [
+        { at: group.elements.map((i) => i * formatBytes[format]), base },
+        { at: group.elements.map((i) => buffer.address + i * rowBytes(buffer)) },
+      ];
       walk(f, memory, columns, ([from, into]) => {
         const pairs = [0, 2, 4, 6].map((s) => f.vector(loadPair(f, from!, s, stride, format)));
         const scale = -exponent(to.type);
@@ -188,7 +200,10 @@ export function emitInput(f: FunctionBuilder, name: string, node: NodeWith<"inpu
             const y = f.vector(scaled(f, f.get(x), scale));
             return f.vector(roundPair[round](f, y, x, scale < 0));
           });
-        const value = format === "i64" ? integerInput(f, pairs, group.type, buffer, count) : (group.type.width < 32 ? narrowInput : wideInput)(f, rounded(), to, count);
+        const value =
+          format === "i64"
+            ? integerInput(f, pairs, group.type, buffer, count)
+            : (group.type.width < 32 ? narrowInput : wideInput)(f, rounded(), to, count);
         store(f, toLane(f, atExponent(f, value, buffer.exp), buffer.lane), into!);
       });
     }
@@ -198,11 +213,21 @@ export function emitInput(f: FunctionBuilder, name: string, node: NodeWith<"inpu
 }
 
 /** Adds the function (address): SPAN samples of one output from its buffer. */
-export function emitOutput(f: FunctionBuilder, name: string, elements: number, buffer: Buffer, memory: MemoryPlan, format: "f64" | "i64"): void {
+export function emitOutput(
+  f: FunctionBuilder,
+  name: string,
+  elements: number,
+  buffer: Buffer,
+  memory: MemoryPlan,
+  format: "f64" | "i64",
+): void {
   const { m } = f;
   const stride = elements * 8;
   const base = f.parameter(0);
-  const columns = [{ at: Array.from({ length: elements }, (_, i) => buffer.address + i * rowBytes(buffer)) }, { at: Array.from({ length: elements }, (_, i) => i * 8), base }];
+  const columns = [
+    { at: Array.from({ length: elements }, (_, i) => buffer.address + i * rowBytes(buffer)) },
+    { at: Array.from({ length: elements }, (_, i) => i * 8), base },
+  ];
   walk(f, memory, columns, ([from, into]) => {
     const v = load(f, buffer, from!);
     const pairs = format === "i64" ? toLane(f, v, 64).vectors : realPairs(f, v);
@@ -219,7 +244,10 @@ function realPairs(f: FunctionBuilder, v: Value): readonly Local[] {
   const real = (x: Expression): Local => f.vector(scaled(f, x, v.exp));
   if (v.lane < 64) {
     const high = [8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15];
-    return toLane(f, v, 32).vectors.flatMap((x) => [real(m.f64x2.convert_low_i32x4_s(f.get(x))), real(m.f64x2.convert_low_i32x4_s(m.i8x16.shuffle(f.get(x), f.get(x), high)))]);
+    return toLane(f, v, 32).vectors.flatMap((x) => [
+      real(m.f64x2.convert_low_i32x4_s(f.get(x))),
+      real(m.f64x2.convert_low_i32x4_s(m.i8x16.shuffle(f.get(x), f.get(x), high))),
+    ]);
   }
   const convert = isUnsigned64(v) ? m.f64.convert_u.i64 : m.f64.convert_s.i64;
   return v.vectors.map((x) => {
@@ -227,4 +255,3 @@ function realPairs(f: FunctionBuilder, v: Value): readonly Local[] {
     return real(m.f64x2.replace_lane(m.f64x2.splat(lane(0)), 1, lane(1)));
   });
 }
-

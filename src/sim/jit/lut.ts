@@ -14,7 +14,11 @@ export const MAX_TABLE = 1 << 20;
 const index = (f: FunctionBuilder, b: Buffer, pointer: Local, sample: number): Expression => {
   const offset = (sample * b.lane) / 8;
   const { m } = f;
-  const byLane = { 16: () => m.i32.load16_s(offset, 2, f.get(pointer)), 32: () => m.i32.load(offset, 4, f.get(pointer)), 64: () => m.i32.load(offset, 4, f.get(pointer)) };
+  const byLane = {
+    16: () => m.i32.load16_s(offset, 2, f.get(pointer)),
+    32: () => m.i32.load(offset, 4, f.get(pointer)),
+    64: () => m.i32.load(offset, 4, f.get(pointer)),
+  };
   return byLane[b.lane]();
 };
 
@@ -31,7 +35,10 @@ export const lut: OpEmitter<"lut"> = {
       return shift >= 0 ? y << BigInt(shift) : y >> BigInt(-shift);
     };
     const bytes = out.lane / 8;
-    const table = memory.integers(Array.from({ length: Number(x.hi - x.lo) + 1 }, (_, i) => entry(x.lo + BigInt(i))), out.lane);
+    const table = memory.integers(
+      Array.from({ length: Number(x.hi - x.lo) + 1 }, (_, i) => entry(x.lo + BigInt(i))),
+      out.lane,
+    );
     const columns = [x, out].map((b) => ({ at: Array.from({ length: sizeOf(node.type.shape) }, (_, i) => b.address + i * rowBytes(b)) }));
     // address = table + (x − lo)·bytes, modulo 2^32.
     const origin = Number(BigInt.asIntN(32, BigInt(table) - x.lo * BigInt(bytes)));

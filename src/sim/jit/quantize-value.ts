@@ -8,9 +8,10 @@ import {
   greater,
   isUnsigned64,
   isZero,
-  lanes,
   laneFor,
+  lanes,
   mapVectors,
+  maxLane,
   narrowest,
   saturateTo16,
   shiftLeft,
@@ -50,7 +51,8 @@ function rounded(f: FunctionBuilder, v: Value, drop: number, mode: Rounding): Va
   if (isZero(range)) return constantValue(f, 0n, exp);
   if (mode === "TRN") return { ...shiftRight(f, v, drop), exp };
   // A result other than 0 means 2^drop <= 2·|x|max, so drop <= 64; drop = lane is met only by ties at the ends of the lane's range.
-  if (drop >= v.lane) return v.lane === 64 ? rounded(f, halveSticky(f, v), drop - 1, mode) : rounded(f, toLane(f, v, v.lane === 16 ? 32 : 64), drop, mode);
+  if (drop >= v.lane)
+    return v.lane === 64 ? rounded(f, halveSticky(f, v), drop - 1, mode) : rounded(f, toLane(f, v, v.lane === 16 ? 32 : 64), drop, mode);
   const half = 1n << BigInt(drop - 1);
   const a = addends[mode](half);
   const signed = v.lo < 0n;
@@ -88,7 +90,10 @@ function halveSticky(f: FunctionBuilder, v: Value): Value {
   const { m } = f;
   const shift = isUnsigned64(v) ? m.i64x2.shr_u : m.i64x2.shr_s;
   const range = { lo: v.lo >> 1n, hi: (v.hi >> 1n) | 1n };
-  return { ...mapVectors(f, v, range, (x, i) => m.v128.or(shift(x, m.i32.const(1)), m.v128.and(f.get(v.vectors[i]!), one()))), exp: v.exp + 1 };
+  return {
+    ...mapVectors(f, v, range, (x, i) => m.v128.or(shift(x, m.i32.const(1)), m.v128.and(f.get(v.vectors[i]!), one()))),
+    exp: v.exp + 1,
+  };
 }
 
 /** max(v, lo) and min(v, hi), where the range says that it matters. */
@@ -102,13 +107,14 @@ export function clamp(f: FunctionBuilder, v: Value, r: Range): Value {
   return now;
 }
 
-const bound = (f: FunctionBuilder, v: Value, i: number, which: "max" | "min", limit: bigint, unsigned: boolean): Expression =>
-  extreme(f, which, v.lane, () => f.get(v.vectors[i]!), () => splat(f, v.lane, limit), unsigned);
+function bound(f: FunctionBuilder, v: Value, i: number, which: "max" | "min", limit: bigint, unsigned: boolean): Expression {
+  return extreme(f, which, v.lane, v.vectors[i]!, f.vector(splat(f, v.lane, limit)), unsigned);
+}
 
 function wrapped(f: FunctionBuilder, v: Value, { type }: Conversion): Value {
   const range = rangeOf(type);
   // Only the low bits matter: a wider lane just extends, and the result's own lane has at least `width` bits.
-  const lane = v.lane < laneFor(f, range) ? laneFor(f, range) : v.lane;
+  const lane = maxLane(v.lane, laneFor(f, range));
   const { m } = f;
   const unused = (): Expression => m.i32.const(lane - type.width);
   return mapVectors(f, toLane(f, v, lane), range, (x) => {
@@ -121,8 +127,8 @@ function wrapped(f: FunctionBuilder, v: Value, { type }: Conversion): Value {
 /** x where lo <= x <= hi, else 0. */
 function zeroedOutside(f: FunctionBuilder, v: Value, r: Range): Value {
   const unsigned = isUnsigned64(v);
-  const range = { lo: v.lo < r.lo ? r.lo : v.lo, hi: v.hi > r.hi ? r.hi : v.hi };
-  const withZero = { lo: range.lo > 0n ? 0n : range.lo, hi: range.hi < 0n ? 0n : range.hi };
+  const range = { lo: larger(v.lo, r.lo), hi: smaller(v.hi, r.hi) };
+  const withZero = { lo: smaller(range.lo, 0n), hi: larger(range.hi, 0n) };
   return mapVectors(f, v, withZero, (x, i) => {
     let kept = x;
     if (v.hi > r.hi) kept = f.m.v128.andnot(kept, greater(f, v.lane, f.get(v.vectors[i]!), splat(f, v.lane, r.hi), unsigned));
@@ -147,7 +153,7 @@ const overflowed: Readonly<Record<Overflow, (f: FunctionBuilder, v: Value, to: C
 /** v·2^s brought into range although v·2^s may pass every lane: the bounds are compared in the unit of v. */
 function overflowedShifted(f: FunctionBuilder, v: Value, s: number, to: Conversion): Value {
   const legal = legalRange(to);
-  const lane = v.lane < laneFor(f, legal) ? laneFor(f, legal) : v.lane;
+  const lane = maxLane(v.lane, laneFor(f, legal));
   const x = toLane(f, v, lane);
   const { m } = f;
   const outOfLane = s >= lane;
@@ -155,12 +161,22 @@ function overflowedShifted(f: FunctionBuilder, v: Value, s: number, to: Conversi
   const exp = v.exp - s;
   if (to.overflow === "WRAP") {
     if (outOfLane) return constantValue(f, 0n, exp);
-    return { ...wrapped(f, mapVectors(f, x, legal, (e) => shifted(() => e)), to), exp };
+    return {
+      ...wrapped(
+        f,
+        mapVectors(f, x, legal, (e) => shifted(() => e)),
+        to,
+      ),
+      exp,
+    };
   }
   const inUnit = { lo: -(-legal.lo >> BigInt(s)), hi: legal.hi >> BigInt(s) };
   const unsigned = isUnsigned64(v);
   const [above, below] = to.overflow === "SAT_ZERO" ? [0n, 0n] : [legal.hi, legal.lo];
-  const range = { lo: v.lo < inUnit.lo ? legal.lo : smaller(0n, v.lo << BigInt(s)), hi: v.hi > inUnit.hi ? legal.hi : larger(0n, v.hi << BigInt(s)) };
+  const range = {
+    lo: v.lo < inUnit.lo ? legal.lo : smaller(0n, v.lo << BigInt(s)),
+    hi: v.hi > inUnit.hi ? legal.hi : larger(0n, v.hi << BigInt(s)),
+  };
   const result = mapVectors(f, x, range, (_, i) => {
     const get = (): Expression => f.get(x.vectors[i]!);
     let y = shifted(get);

@@ -1,5 +1,5 @@
 // quantize: one type for all elements as a step; types per channel or element as one loop a type.
-import { type FixedType, hull, type Range, printFixed, shiftFloor } from "../../ir/fixed.js";
+import { type FixedType, hull, printFixed, type Range, shiftFloor } from "../../ir/fixed.js";
 import { typeAt } from "../../ir/ops/op.js";
 import { sizeOf } from "../../ir/tensor.js";
 import { type OpEmitter, operandNodes } from "./emitter.js";
@@ -9,7 +9,10 @@ import { load } from "./value.js";
 import { walk } from "./walk.js";
 
 /** Elements by their type, in order of first appearance. */
-export function byType(count: number, typeOf: (i: number) => FixedType): readonly { readonly type: FixedType; readonly elements: readonly number[] }[] {
+export function byType(
+  count: number,
+  typeOf: (i: number) => FixedType,
+): readonly { readonly type: FixedType; readonly elements: readonly number[] }[] {
   const groups = new Map<string, { readonly type: FixedType; readonly elements: number[] }>();
   for (let i = 0; i < count; i++) {
     const type = typeOf(i);
@@ -32,7 +35,14 @@ export const quantize: OpEmitter<"quantize"> = {
     const { to, round, overflow } = node.attrs;
     const intervals = operandNodes(cx.graph, node)[0]!.elements!;
     for (const { type, elements } of byType(sizeOf(shape), (i) => typeAt(to, i, shape.at(-1) ?? 1))) {
-      const range = elements.map((i): Range => ({ lo: shiftFloor(intervals[i]!.lo, intervals[i]!.exp - x.exp), hi: shiftFloor(intervals[i]!.hi, intervals[i]!.exp - x.exp) })).reduce(hull);
+      const range = elements
+        .map(
+          (i): Range => ({
+            lo: shiftFloor(intervals[i]!.lo, intervals[i]!.exp - x.exp),
+            hi: shiftFloor(intervals[i]!.hi, intervals[i]!.exp - x.exp),
+          }),
+        )
+        .reduce(hull);
       const columns = [x, out].map((b) => ({ at: elements.map((i) => b.address + i * rowBytes(b)) }));
       walk(f, cx.memory, columns, ([from, into]) => {
         cx.finish(quantizeValue(f, { ...load(f, x, from!), ...range }, { type, round, overflow }), into!);

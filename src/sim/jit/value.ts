@@ -20,7 +20,7 @@ export const LANE_MAX: Readonly<Record<Lane, bigint>> = { 16: (1n << 15n) - 1n, 
 export const fitsLane = (r: Range, lane: Lane): boolean => r.lo >= LANE_MIN[lane] && r.hi <= LANE_MAX[lane];
 export const isUnsigned64 = (r: Range): boolean => r.hi > LANE_MAX[64];
 export const isZero = (r: Range): boolean => r.lo === 0n && r.hi === 0n;
-const maxLane = (a: Lane, b: Lane): Lane => (a > b ? a : b);
+export const maxLane = (a: Lane, b: Lane): Lane => (a > b ? a : b);
 
 /** The narrowest lane that holds the range, undefined if none does. */
 export function laneOf(r: Range): Lane | undefined {
@@ -79,9 +79,15 @@ export function toLane(f: FunctionBuilder, v: Value, lane: Lane): Value {
   }
   if (v.lane === 64) {
     const lowHalves = [0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27];
-    return via(pairs.map(([x, y]) => f.vector(m.i8x16.shuffle(f.get(x), f.get(y), lowHalves))), 32);
+    return via(
+      pairs.map(([x, y]) => f.vector(m.i8x16.shuffle(f.get(x), f.get(y), lowHalves))),
+      32,
+    );
   }
-  return via(pairs.map(([x, y]) => f.vector(m.i16x8.narrow_i32x4_s(f.get(x), f.get(y)))), 16);
+  return via(
+    pairs.map(([x, y]) => f.vector(m.i16x8.narrow_i32x4_s(f.get(x), f.get(y)))),
+    16,
+  );
 }
 
 /** min(max(v, −2^15), 2^15 − 1) in 16-bit lanes, from 32-bit lanes: what the narrowing instruction does. */
@@ -126,11 +132,11 @@ export function greater(f: FunctionBuilder, lane: Lane, a: Expression, b: Expres
   return f.m.i64x2.gt_s(flip(a), flip(b));
 }
 
-/** The larger (or smaller) of two expressions that stand for vectors; each is evaluated more than once, so they come as functions. */
-export function extreme(f: FunctionBuilder, which: "max" | "min", lane: Lane, a: () => Expression, b: () => Expression, unsigned: boolean): Expression {
-  if (lane !== 64) return f.m[SHAPES[lane] as "i16x8" | "i32x4"][`${which}_s`](a(), b());
+/** max(a, b) or min(a, b) of vectors. */
+export function extreme(f: FunctionBuilder, which: "max" | "min", lane: Lane, a: Local, b: Local, unsigned: boolean): Expression {
+  if (lane !== 64) return f.m[SHAPES[lane]][`${which}_s`](f.get(a), f.get(b));
   const [high, low] = which === "max" ? [a, b] : [b, a];
-  return f.m.v128.bitselect(high(), low(), greater(f, lane, a(), b(), unsigned));
+  return f.m.v128.bitselect(f.get(high), f.get(low), greater(f, lane, f.get(a), f.get(b), unsigned));
 }
 
 export function load(f: FunctionBuilder, buffer: Buffer, pointer: Local, offset = 0): Value {
@@ -147,5 +153,5 @@ export function load(f: FunctionBuilder, buffer: Buffer, pointer: Local, offset 
 }
 
 export function store(f: FunctionBuilder, v: Value, pointer: Local, offset = 0): void {
-  v.vectors.forEach((x, i) => f.emit(f.m.v128.store(offset + 16 * i, 16, f.get(pointer), f.get(x))));
+  for (const [i, x] of v.vectors.entries()) f.emit(f.m.v128.store(offset + 16 * i, 16, f.get(pointer), f.get(x)));
 }

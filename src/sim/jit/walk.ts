@@ -26,11 +26,15 @@ export function walk(f: FunctionBuilder, memory: MemoryPlan, columns: readonly C
   f.scope(() => {
     if (strides.every((s) => s !== undefined)) {
       const pointers = columns.map((c) => based(c, c.at[0]!));
-      f.repeat(count, pointers.map((pointer, i) => ({ pointer, stride: strides[i]! })), () => body(pointers));
+      f.repeat(
+        count,
+        pointers.map((pointer, i) => ({ pointer, stride: strides[i]! })),
+        () => body(pointers),
+      );
       return;
     }
     const rows = new Int32Array(count * columns.length);
-    columns.forEach((c, k) => c.at.forEach((a, i) => (rows[i * columns.length + k] = a)));
+    for (const [k, c] of columns.entries()) for (const [i, a] of c.at.entries()) rows[i * columns.length + k] = a;
     const table = f.pointer(memory.data(new Uint8Array(rows.buffer)));
     f.repeat(count, [{ pointer: table, stride: 4 * columns.length }], () => {
       const pointers = columns.map((c, k) => {
