@@ -61,6 +61,7 @@ export const codes = {
   QN812: "a setting is unknown or has a bad value",
   QN813: "the network is incomplete or has too many parts",
   QN814: "a setting has no effect yet",
+  QN815: "a file is not laid out as `qnnc fmt` does",
   // Verification
   QN700: "two executions of the same network disagree",
 } as const;

@@ -111,13 +111,14 @@ export function overflowTo(m: bigint, t: FixedType, mode: Overflow): bigint {
 export const convert = (m: bigint, exp: number, c: Conversion): bigint =>
   overflowTo(roundShift(m, exponent(c.type) - exp, c.round), c.type, c.overflow);
 
+const doubleBits = new DataView(new ArrayBuffer(8));
+
 /** A finite double as an exact dyadic m·2^exp with odd m (0 is 0·2^0). */
 export function dyadic(x: number): { readonly m: bigint; readonly exp: number } {
   assert(Number.isFinite(x), `dyadic(${x})`);
   if (x === 0) return { m: 0n, exp: 0 };
-  const view = new DataView(new ArrayBuffer(8));
-  view.setFloat64(0, x);
-  const bits = view.getBigUint64(0);
+  doubleBits.setFloat64(0, x);
+  const bits = doubleBits.getBigUint64(0);
   const biased = Number((bits >> 52n) & 0x7ffn);
   let m = (bits & 0xfffffffffffffn) | (biased === 0 ? 0n : 1n << 52n);
   let exp = Math.max(biased, 1) - 1075;

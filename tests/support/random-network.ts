@@ -1,11 +1,11 @@
 // Random networks made from the op table: every op, attributes by their kind, layers with awkward names; small, so that thousands run in seconds.
 import { Reporter } from "../../src/diagnostics.js";
-import { fixed, type FixedType, overflows, roundings } from "../../src/ir/fixed.js";
+import { type FixedType, fixed, overflows, roundings } from "../../src/ir/fixed.js";
 import { type Graph, GraphBuilder } from "../../src/ir/graph.js";
 import { type OpName, opDef, ops } from "../../src/ir/ops/index.js";
 import type { AttrKind, AttrKinds, Precision } from "../../src/ir/ops/op.js";
 import { type Shape, sizeOf, type Tensor, tensor, tensorFromNumbers } from "../../src/ir/tensor.js";
-import { unaries, type UnaryName } from "../../src/ir/unary.js";
+import { type UnaryName, unaries } from "../../src/ir/unary.js";
 
 export type Random = (below: number) => number;
 
@@ -22,7 +22,27 @@ export function makeRandom(seed: number): Random {
 
 const pick = <T>(r: Random, all: readonly T[]): T => all[r(all.length)]!;
 
-const names = ["dense", "fc 1", "input", "größe", "a/b", "x:0", "`tick`", "layer", "let", "auto", "exact", "t0", "0", "ns", "weights", 'q"uote', "back\\slash", "ternary", "relu"];
+const names = [
+  "dense",
+  "fc 1",
+  "input",
+  "größe",
+  "a/b",
+  "x:0",
+  "`tick`",
+  "layer",
+  "let",
+  "auto",
+  "exact",
+  "t0",
+  "0",
+  "ns",
+  "weights",
+  'q"uote',
+  "back\\slash",
+  "ternary",
+  "relu",
+];
 
 const typeOf = (r: Random): FixedType => fixed(1 + r(6), r(9) - 3, r(2) === 0);
 
@@ -36,12 +56,31 @@ function precisionOf(r: Random, shape: Shape): Precision {
 function tensorOf(r: Random, shape: Shape): Tensor {
   const size = sizeOf(shape);
   const kind = r(6);
-  if (kind === 0) return tensor(shape, r(80) - 60, Array.from({ length: size }, () => BigInt(r(1 << 20) - (1 << 19)) << BigInt(r(70))));
-  if (kind === 1) return tensorFromNumbers(shape, Array.from({ length: size }, () => (r(2000) - 1000) / 977), { real: true });
+  if (kind === 0)
+    return tensor(
+      shape,
+      r(80) - 60,
+      Array.from({ length: size }, () => BigInt(r(1 << 20) - (1 << 19)) << BigInt(r(70))),
+    );
+  if (kind === 1)
+    return tensorFromNumbers(
+      shape,
+      Array.from({ length: size }, () => (r(2000) - 1000) / 977),
+      { real: true },
+    );
   if (kind === 2) return tensorFromNumbers(shape, new Float64Array(size));
-  if (kind === 3) return tensorFromNumbers(shape, Array.from({ length: size }, () => Math.fround((r(2000) - 1000) / 977)));
+  if (kind === 3)
+    return tensorFromNumbers(
+      shape,
+      Array.from({ length: size }, () => Math.fround((r(2000) - 1000) / 977)),
+    );
   const type = fixed(3 + r(4), 1 + r(3));
-  const t = tensor(shape, type.int - type.width, Array.from({ length: size }, () => BigInt(r(8) - 4)), { type });
+  const t = tensor(
+    shape,
+    type.int - type.width,
+    Array.from({ length: size }, () => BigInt(r(8) - 4)),
+    { type },
+  );
   return kind === 4 ? t : { ...tensorFromNumbers(shape, t.data.map(Number)), type: fixed(6, 6) };
 }
 
@@ -58,7 +97,10 @@ const make: Make = {
   rounding: (r) => pick(r, roundings),
   overflow: (r) => pick(r, overflows),
   unary: (r) => {
-    const name = pick(r, (Object.keys(unaries) as UnaryName[]).filter((n) => n !== "exp"));
+    const name = pick(
+      r,
+      (Object.keys(unaries) as UnaryName[]).filter((n) => n !== "exp"),
+    );
     // Exponents of po2 are whole; the rest is any number.
     const params = name === "po2" ? [-3 - r(3), r(3), r(2), r(3)] : unaries[name].params.map(() => (r(200) - 100) / 64);
     return { name, params, to: { type: typeOf(r), round: pick(r, roundings), overflow: pick(r, overflows) } };
@@ -73,10 +115,14 @@ function addRandom(r: Random, b: GraphBuilder, visible: readonly number[], local
     const op = pick(r, callable);
     const def = opDef(op);
     // The newest values are the likeliest operands: deep networks, not wide ones.
-    const operands = def.operands.map(() => (local.length > 0 && r(3) > 0 ? local.at(-1 - r(Math.min(2, local.length)))! : pick(r, visible)));
+    const operands = def.operands.map(() =>
+      local.length > 0 && r(3) > 0 ? local.at(-1 - r(Math.min(2, local.length)))! : pick(r, visible),
+    );
     const nodes = operands.map((x) => b.node(x));
     const shapes = nodes.map((n) => n.type.shape);
-    const attrs = Object.fromEntries(Object.entries(def.attrs).map(([name, kind]) => [name, (make[kind] as (r: Random, s: readonly Shape[]) => unknown)(r, shapes)]));
+    const attrs = Object.fromEntries(
+      Object.entries(def.attrs).map(([name, kind]) => [name, (make[kind] as (r: Random, s: readonly Shape[]) => unknown)(r, shapes)]),
+    );
     const shape = def.shape(shapes, attrs as never);
     const tooWide = nodes.some((n) => n.type.elem !== "real" && n.type.elem.width > (op === "lut" ? 10 : 40));
     if (typeof shape === "string" || sizeOf(shape) > 24 || tooWide) continue;
@@ -98,7 +144,13 @@ export function randomNetwork(seed: number): Graph {
     const index = b.beginLayer(name, "InputLayer");
     const shape = pick(r, [[1 + r(4)], [2, 2], [1, 3]]);
     const isTyped = r(3) > 0;
-    const x = b.add("input", [], { name, shape, type: isTyped ? precisionOf(r, shape) : undefined, round: isTyped ? pick(r, roundings) : "TRN", overflow: isTyped ? pick(r, overflows) : "WRAP" });
+    const x = b.add("input", [], {
+      name,
+      shape,
+      type: isTyped ? precisionOf(r, shape) : undefined,
+      round: isTyped ? pick(r, roundings) : "TRN",
+      overflow: isTyped ? pick(r, overflows) : "WRAP",
+    });
     b.endLayer(x, index);
     visible.push(x);
   }

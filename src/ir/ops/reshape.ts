@@ -8,6 +8,6 @@ export const reshape = op({
   operands: ["x"],
   attrs: { shape: "ints" },
   shape: ([x], { shape }) =>
-    sizeOf(shape) === sizeOf(x!) && shape.every((d) => d > 0) ? shape : `${printShape(x!)} has ${sizeOf(x!)} elements and ${printShape(shape)} has ${sizeOf(shape)}`,
+    sizeOf(shape) === sizeOf(x!) && shape.every((d) => Number.isInteger(d) && d > 0) ? shape : `${printShape(x!)} has ${sizeOf(x!)} elements and ${printShape(shape)} has ${sizeOf(shape)}`,
   expand: (_, [x]) => x!.at,
 });
