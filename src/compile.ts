@@ -65,9 +65,24 @@ export interface Artifacts {
 /** The model as a Graph, as its framework defines it: batchnorm unfolded, floats real. */
 export async function readModel(source: Source, options: Pick<BuildOptions, "top" | "until">, reporter: Reporter): Promise<Ir | undefined> {
   const name = options.top ?? identifier(source.model.replace(/^.*[\\/]/, "").replace(/\.[^.]*$/, ""), new Set());
-  if (/\.qir$/i.test(source.model)) return parseIr(new TextDecoder().decode(source.files.get(source.model)), source.model, reporter);
+  if (/\.qir$/i.test(source.model)) {
+    const parsed = parseIr(new TextDecoder().decode(source.files.get(source.model)), source.model, reporter);
+    return parsed && reshapeIr(parsed, options, source.model, reporter);
+  }
   const ir = await readKeras(source, { name, ...(options.until === undefined ? {} : { until: options.until }) }, reporter);
   return ir && { kind: "graph", ir };
+}
+
+/** The options that a frontend applies while it reads, applied to an IR that has been read. */
+function reshapeIr(parsed: Ir, { top, until }: Pick<BuildOptions, "top" | "until">, source: string, reporter: Reporter): Ir | undefined {
+  const name = top ?? parsed.ir.name;
+  if (parsed.kind === "netlist") {
+    return until === undefined ? { kind: "netlist", ir: { ...parsed.ir, name } } : reporter.error("QN401", "--until cuts a graph, and this file holds a netlist", { at: { source } });
+  }
+  if (until === undefined) return { kind: "graph", ir: { ...parsed.ir, name } };
+  const value = parsed.ir.layers.find((l) => l.name === until)?.value ?? -1;
+  if (value >= 0) return { kind: "graph", ir: { ...parsed.ir, name, outputs: [{ name: until, value }] } };
+  return reporter.error("QN211", `the model has no layer \`${until}\` with a value of its own`, { at: { source }, help: `its layers: ${parsed.ir.layers.map((l) => l.name).join(", ")}` });
 }
 
 /** Every value typed: what the simulator and the HLS backend take. */

@@ -1,6 +1,19 @@
 // The file layer of the command line: atomic folders, write-if-changed, locks, single files, dependency files, limited reads.
 import { execFileSync, spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -135,7 +148,10 @@ folders("a manifest that names files outside does not have them removed", async 
   const place = join(fresh("evil"), "fw");
   writeFileSync(join(dirname(place), "precious"), "x");
   await write(place, { a: "1" });
-  writeFileSync(join(place, "manifest.json"), JSON.stringify({ generator: "qnnc", files: { "../precious": "", [join(dirname(place), "precious")]: "", a: "" } }));
+  writeFileSync(
+    join(place, "manifest.json"),
+    JSON.stringify({ generator: "qnnc", files: { "../precious": "", [join(dirname(place), "precious")]: "", a: "" } }),
+  );
   assert.is((await write(place, { b: "1" })).done, true);
   assert.is(existsSync(join(dirname(place), "precious")), true);
   assert.equal(contents(place), { b: "1" });
@@ -180,13 +196,61 @@ folders("builds of one folder at the same time leave one of them, whole", async 
      }`,
   );
   const exits = await Promise.all(
-    ["1", "2", "3"].map((who) => new Promise((resolve) => spawn(process.execPath, ["--import", "tsx", script, place, who], { stdio: ["ignore", "inherit", "inherit"] }).on("close", resolve))),
+    ["1", "2", "3"].map(
+      (who) =>
+        new Promise((resolve) =>
+          spawn(process.execPath, ["--import", "tsx", script, place, who], { stdio: ["ignore", "inherit", "inherit"] }).on(
+            "close",
+            resolve,
+          ),
+        ),
+    ),
   );
   assert.equal(exits, [0, 0, 0]);
   const { text, files } = JSON.parse(readFileSync(join(place, "manifest.json"), "utf8"));
   assert.equal(contents(place), files);
   assert.ok(Object.values(files).every((content) => content === text));
   assert.equal(readdirSync(dirname(place)), ["fw"]);
+});
+
+folders("an interrupt while files are staged leaves nothing, and ends the process by the signal", async () => {
+  const place = fresh("interrupt");
+  const script = join(root, "interrupt.mts");
+  const source = (path: string): string => JSON.stringify(fileURLToPath(new URL(path, import.meta.url)));
+  writeFileSync(
+    script,
+    `import { readdirSync } from "node:fs";
+     import { withCleanUp } from ${source("../src/cli/interrupts.ts")};
+     import { stageFolder } from ${source("../src/cli/write-folder.ts")};
+     import { Reporter } from ${source("../src/diagnostics.ts")};
+     const files = new Map(Array.from({ length: 20000 }, (_, i) => ["rtl/" + i + ".v", "module"]));
+     files.set("manifest.json", "{}");
+     let started;
+     await withCleanUp(() => started?.discard(), async () => {
+       const staged = stageFolder(process.argv[2], files, { force: false, onStart: (s) => { started = s; } }, new Reporter());
+       const timer = setInterval(() => {
+         if (readdirSync(process.argv[3], { recursive: true }).length < 20) return;
+         clearInterval(timer);
+         console.log("staging");
+       }, 2);
+       await staged;
+       clearInterval(timer);
+     });`,
+  );
+  const [signal, seen] = await new Promise<readonly [string | null, boolean]>((resolve) => {
+    let seen = false;
+    const child = spawn(process.execPath, ["--import", "tsx", script, join(place, "a/fw"), place], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    child.stdout.once("data", () => {
+      seen = true;
+      child.kill("SIGINT");
+    });
+    child.on("close", (_, by) => resolve([by, seen]));
+  });
+  assert.is(signal, "SIGINT");
+  assert.ok(seen, "the signal came while files were being staged");
+  assert.equal(readdirSync(place), []);
 });
 
 folders("an unwritable place is a diagnostic", async () => {
@@ -245,7 +309,10 @@ files("reading stops at the limit, also where the size is unknown", () => {
   assert.is(reporter.failed, false);
   for (const bad of [name, "/dev/zero", place, join(place, "none"), "a\0b"]) readFile(bad, { limit: 99_999 }, reporter);
   readFile(join(place, "none"), { limit: 1, missing: "QN106" }, reporter);
-  assert.equal(reporter.diagnostics.map((d) => d.code), ["QN100", "QN100", "QN100", "QN100", "QN100", "QN106"]);
+  assert.equal(
+    reporter.diagnostics.map((d) => d.code),
+    ["QN100", "QN100", "QN100", "QN100", "QN100", "QN106"],
+  );
 });
 
 files.run();

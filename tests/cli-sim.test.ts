@@ -28,7 +28,17 @@ async function done(...args: readonly string[]): Promise<Outcome> {
 writeFileSync(join(cwd, "tiny.qir"), tinyQir);
 writeFileSync(join(cwd, "two.qir"), twoOutputsQir);
 /** On the grid, between its steps, and outside the type: 4 of the 18 values lie outside. */
-const samples: readonly (readonly [number, number])[] = [[0, 0], [1.75, -2], [-2, 1.75], [0.125, -0.125], [1.8749, -2.1249], [7, -9], [0.3, 0.6], [1e9, 0], [-1.1, -1e-30]];
+const samples: readonly (readonly [number, number])[] = [
+  [0, 0],
+  [1.75, -2],
+  [-2, 1.75],
+  [0.125, -0.125],
+  [1.8749, -2.1249],
+  [7, -9],
+  [0.3, 0.6],
+  [1e9, 0],
+  [-1.1, -1e-30],
+];
 const flat = samples.flat();
 write("x.npy", [samples.length, 2], Float64Array.from(flat));
 const expected = Float64Array.from(samples.flatMap(tiny));
@@ -44,9 +54,15 @@ engines("values computed by hand, from every engine, from float32 and by way of 
     assert.equal(read(new Uint8Array(r.bytes)).data, expected, engine);
     assert.match(r.stderr, /^warning\[QN501\]: 3 of 18/, engine);
   }
-  const piped = await qnnc(["sim", "tiny.qir", "-i", "-", "-o", "-", "-q"], { cwd, input: formatNpy({ shape: [samples.length, 2], data: Float32Array.from(flat) }) });
+  const piped = await qnnc(["sim", "tiny.qir", "-i", "-", "-o", "-", "-q"], {
+    cwd,
+    input: formatNpy({ shape: [samples.length, 2], data: Float32Array.from(flat) }),
+  });
   assert.equal([piped.code, piped.stderr], [0, ""]);
-  assert.equal(read(new Uint8Array(piped.bytes)).data, Float64Array.from(samples.flatMap(([a, b]) => tiny([Math.fround(a), Math.fround(b)]))));
+  assert.equal(
+    read(new Uint8Array(piped.bytes)).data,
+    Float64Array.from(samples.flatMap(([a, b]) => tiny([Math.fround(a), Math.fround(b)]))),
+  );
 });
 
 engines("mantissas with --raw, the same from every engine", async () => {
@@ -71,7 +87,7 @@ engines("several outputs go into an .npz, a softmax is the host's", async () => 
 engines("softmax: known values, large logits, rows", () => {
   assert.equal([...softmax(Float64Array.of(0, 0, 1000, 0), [2])], [0.5, 0.5, 1, 0]);
   const y = softmax(Float64Array.of(1, 2, 3), [3]);
-  [0.09003057317038046, 0.24472847105479764, 0.6652409557748219].forEach((p, i) => assert.ok(Math.abs(y[i]! - p) < 1e-15));
+  for (const [i, p] of [0.09003057317038046, 0.24472847105479764, 0.6652409557748219].entries()) assert.ok(Math.abs(y[i]! - p) < 1e-15);
 });
 
 engines.run();
@@ -96,7 +112,10 @@ networks("digits: the logits of the framework, from the model and from its firmw
   await done("fw", "-i", digits.inputs, "-o", "raw.npy", "--raw");
   const manifest = JSON.parse(readFileSync(join(cwd, "fw/manifest.json"), "utf8"));
   const [, width, int] = /fixed<(\d+),(-?\d+)>/.exec(manifest.outputs[0].type)!.map(Number);
-  assert.equal(Array.from(readFrom("raw.npy").data as BigInt64Array, (m) => Number(m) * 2 ** (int! - width!)), numbers(logits));
+  assert.equal(
+    Array.from(readFrom("raw.npy").data as BigInt64Array, (m) => Number(m) * 2 ** (int! - width!)),
+    numbers(logits),
+  );
 
   const until = await start("fw", "-i", digits.inputs, "-o", "y.npy", "--until", "output");
   assert.is(until.code, 2);
@@ -120,7 +139,15 @@ wrong("each is told what was expected and what would help", async () => {
   write("nan.npy", [2, 2], Float64Array.of(1, 2, Number.NaN, 3));
   writeFileSync(join(cwd, "text.npy"), "1,2,3\n");
   writeFileSync(join(cwd, "named.npz"), formatNpz(new Map([["y", { shape: [1, 2], data: new Float64Array(2) }]])));
-  writeFileSync(join(cwd, "right.npz"), formatNpz(new Map([["y", { shape: [1], data: new Float64Array(1) }], ["x", { shape: [1, 2], data: new Float64Array(2) }]])));
+  writeFileSync(
+    join(cwd, "right.npz"),
+    formatNpz(
+      new Map([
+        ["y", { shape: [1], data: new Float64Array(1) }],
+        ["x", { shape: [1, 2], data: new Float64Array(2) }],
+      ]),
+    ),
+  );
   const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
     [["one.npy"], 1, /QN500\]: the array has shape \(2,\), and the input `x` takes \(n, 2\)[\s\S]*x\[None\]/],
     [["flat.npy"], 1, /QN500[\s\S]*first axis counts samples/],

@@ -1,6 +1,7 @@
 // The command line from outside: usage, exit codes, streams, and what a build writes, touches and leaves alone.
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { exitCodeOf } from "../src/cli/exit-codes.js";
@@ -28,8 +29,15 @@ async function startAll(lines: readonly string[]): Promise<readonly Outcome[]> {
   return results;
 }
 
-const tree = (folder: string): readonly string[] => (readdirSync(join(cwd, folder), { recursive: true }) as string[]).filter((f) => statSync(join(cwd, folder, f)).isFile()).sort();
-const nothingNew = (...known: readonly string[]): void => assert.equal(readdirSync(cwd).filter((f) => !known.includes(f)).sort(), ["my net #1$.qir", "tiny.qir"]);
+const tree = (folder: string): readonly string[] =>
+  (readdirSync(join(cwd, folder), { recursive: true }) as string[]).filter((f) => statSync(join(cwd, folder, f)).isFile()).sort();
+const nothingNew = (...known: readonly string[]): void =>
+  assert.equal(
+    readdirSync(cwd)
+      .filter((f) => !known.includes(f))
+      .sort(),
+    ["my net #1$.qir", "tiny.qir"],
+  );
 
 const usage = suite("usage");
 
@@ -68,16 +76,28 @@ usage("each wrong command line: exit code 2, one coded message, help, nothing on
     const r = await inProcess(wordsOf(line), cwd);
     assert.is(r.code, 2, `qnnc ${line}: ${r.stderr}`);
     assert.is(r.stdout, "", line);
-    assert.match(r.stderr, /^(\u001b\[31m)?error\[QN40[01]\]/, line);
+    assert.match(stripVTControlCharacters(r.stderr), /^error\[QN40[01]\]: /, line);
     assert.match(r.stderr, message, line);
   }
   const started = await start("tiny.qir", "--latncy", "3", "-o", "fw");
-  assert.equal([started.code, started.stdout, started.stderr], [2, "", "error[QN400]: unknown flag `--latncy`\n  = help: did you mean `--latency`?\n"]);
+  assert.equal(
+    [started.code, started.stdout, started.stderr],
+    [2, "", "error[QN400]: unknown flag `--latncy`\n  = help: did you mean `--latency`?\n"],
+  );
   nothingNew();
 });
 
 usage("help, version, explain, passes and completion go to standard output", async () => {
-  const [help, short, simHelp, ver, explained, lower, passes, completion] = await startAll(["--help", "-h", "sim --help", "--version", "explain QN201", "explain qn700", "passes", "completion"]);
+  const [help, short, simHelp, ver, explained, lower, passes, completion] = await startAll([
+    "--help",
+    "-h",
+    "sim --help",
+    "--version",
+    "explain QN201",
+    "explain qn700",
+    "passes",
+    "completion",
+  ]);
   for (const r of [help, short, simHelp, ver, explained, lower, passes, completion]) {
     assert.is(r!.code, 0, r!.stderr);
     assert.is(r!.stderr, "");
@@ -95,7 +115,8 @@ usage("help, version, explain, passes and completion go to standard output", asy
 });
 
 usage("the largest exit code of several errors counts, and warnings do not", () => {
-  const of = (...list: readonly (readonly [keyof typeof codes, "error" | "warning"])[]): number => exitCodeOf(list.map(([code, level]) => ({ code, level, message: "" })));
+  const of = (...list: readonly (readonly [keyof typeof codes, "error" | "warning"])[]): number =>
+    exitCodeOf(list.map(([code, level]) => ({ code, level, message: "" })));
   assert.is(of(), 0);
   assert.is(of(["QN700", "warning"], ["QN100", "warning"]), 0);
   assert.is(of(["QN201", "error"]), 1);
@@ -106,15 +127,21 @@ usage("the largest exit code of several errors counts, and warnings do not", () 
 
 usage("messages as JSON and SARIF are one document, colour only on demand", async () => {
   const json = await start("tiny.qir", "--latncy", "3", "--diagnostics", "json");
-  assert.equal(JSON.parse(json.stderr).map((d: { code: string }) => d.code), ["QN400"]);
+  assert.equal(
+    JSON.parse(json.stderr).map((d: { code: string }) => d.code),
+    ["QN400"],
+  );
   const sarif = await start("check", "none.json", "--diagnostics=sarif");
   assert.is(sarif.code, 3);
   const log = JSON.parse(sarif.stderr);
   assert.is(log.version, "2.1.0");
-  assert.equal(log.runs[0].results.map((r: { ruleId: string }) => r.ruleId), ["QN100"]);
+  assert.equal(
+    log.runs[0].results.map((r: { ruleId: string }) => r.ruleId),
+    ["QN100"],
+  );
   const fine = await start("check", "tiny.qir", "--diagnostics", "json");
   assert.equal([fine.code, JSON.parse(fine.stderr)], [0, []]);
-  assert.match((await start("check", "none.json", "--color")).stderr, /^\u001b\[31merror\[QN100\]/);
+  assert.ok((await start("check", "none.json", "--color")).stderr.startsWith("\u001b[31merror[QN100]"));
 });
 
 usage.run();
@@ -149,7 +176,20 @@ builds("dependency files name what was read, quoted for make; the target is the 
   const r = await start("my net #1$.qir", "-o", "fw", "-MD", "-MP");
   assert.is(r.code, 0, r.stderr);
   assert.is(readFileSync(join(cwd, "fw.d"), "utf8"), "fw/manifest.json: \\\n  my\\ net\\ \\#1$$.qir\n");
-  const keras = await start(digits.model, "-w", digits.weights, "-o", "digits", "-MD", "-MFdeps.mk", "-MT", "all these", "-MP", "--vectors", digits.inputs);
+  const keras = await start(
+    digits.model,
+    "-w",
+    digits.weights,
+    "-o",
+    "digits",
+    "-MD",
+    "-MFdeps.mk",
+    "-MT",
+    "all these",
+    "-MP",
+    "--vectors",
+    digits.inputs,
+  );
   assert.is(keras.code, 0, keras.stderr);
   assert.is(
     readFileSync(join(cwd, "deps.mk"), "utf8"),
@@ -215,11 +255,17 @@ builds("broken input: exit code 1, a coded message with a place, no folder", asy
 
 builds("an interrupted build leaves nothing or everything", async () => {
   for (const delay of [150, 700, 1500]) {
-    const r = await qnnc([digits.model, "-w", digits.weights, "-o", "interrupted"], { cwd, onStart: (child) => setTimeout(() => child.kill("SIGINT"), delay) });
+    const r = await qnnc([digits.model, "-w", digits.weights, "-o", "interrupted"], {
+      cwd,
+      onStart: (child) => setTimeout(() => child.kill("SIGINT"), delay),
+    });
     const folder = join(cwd, "interrupted");
     if (r.code !== 0) assert.is(r.signal, "SIGINT", r.stderr);
     assert.is(existsSync(folder), existsSync(join(folder, "manifest.json")));
-    assert.equal(readdirSync(cwd).filter((f) => f.includes("qnnc-")), []);
+    assert.equal(
+      readdirSync(cwd).filter((f) => f.includes("qnnc-")),
+      [],
+    );
   }
 });
 
@@ -228,7 +274,9 @@ builds.run();
 const stages = suite("stages");
 
 stages("--emit prints one stage, --dump-ir all of them, and opt continues from any", async () => {
-  const [graph, netlist, verilog, hls, wat, after] = await startAll(["graph", "netlist", "verilog", "hls", "wat", "ir-after=lower"].map((s) => `tiny.qir --emit ${s}`));
+  const [graph, netlist, verilog, hls, wat, after] = await startAll(
+    ["graph", "netlist", "verilog", "hls", "wat", "ir-after=lower"].map((s) => `tiny.qir --emit ${s}`),
+  );
   for (const r of [graph, netlist, verilog, hls, wat, after]) assert.equal([r!.code, r!.stderr], [0, ""]);
   assert.is(graph!.stdout, tinyQir);
   assert.match(netlist!.stdout, /^qir 1 netlist "tiny"\n/);
@@ -265,7 +313,9 @@ stages("opt reads standard input and refuses what contradicts itself", async () 
 });
 
 stages("check and inspect", async () => {
-  const [check, table, json] = await startAll(["check", "inspect", "inspect --json"].map((c) => `${c} ${digits.model} -w ${digits.weights}`));
+  const [check, table, json] = await startAll(
+    ["check", "inspect", "inspect --json"].map((c) => `${c} ${digits.model} -w ${digits.weights}`),
+  );
   assert.equal([check!.code, check!.stdout], [0, ""]);
   assert.match(check!.stderr, /digits\.json: 7 layers, no errors\n$/);
   const rows = JSON.parse(json!.stdout);
@@ -281,7 +331,10 @@ stages.run();
 const streams = suite("streams");
 
 streams("a reader that stops early is no error; a full disk is", async () => {
-  const r = await qnnc([digits.model, "-w", digits.weights, "--emit", "netlist"], { cwd, onStart: (child) => child.stdout!.once("data", () => child.stdout!.destroy()) });
+  const r = await qnnc([digits.model, "-w", digits.weights, "--emit", "netlist"], {
+    cwd,
+    onStart: (child) => child.stdout!.once("data", () => child.stdout!.destroy()),
+  });
   assert.equal([r.code, r.stderr], [0, ""]);
   if (!existsSync("/dev/full")) return;
   const full = await start("tiny.qir", "--emit", "graph", "-o", "/dev/full");
@@ -303,7 +356,13 @@ streams("a bug in qnnc exits with 70 and says what to report", async () => {
   renameSync(`${spec}-away`, spec);
   assert.is(r.code, 70);
   assert.match(r.stderr, /^internal error: /);
-  for (const part of [`qnnc ${version}, node ${process.version}`, "command  qnnc explain QN201", "stack    Error: ", basename("explain.js")]) assert.ok(r.stderr.includes(part), part);
+  for (const part of [
+    `qnnc ${version}, node ${process.version}`,
+    "command  qnnc explain QN201",
+    "stack    Error: ",
+    basename("explain.js"),
+  ])
+    assert.ok(r.stderr.includes(part), part);
 });
 
 streams.run();

@@ -9,6 +9,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 
 const FILE_TIMEOUT_SECONDS = 900;
 /** How a test says that it did not run because a tool is absent; see tests/support/tools.ts. */
@@ -29,8 +30,6 @@ const folder = fileURLToPath(new URL("./", import.meta.url));
 const root = fileURLToPath(new URL("../", import.meta.url));
 const running = new Set<ChildProcess>();
 
-const plain = (text: string): string => text.replace(/\u001b\[[0-9;]*m/g, "");
-
 /** uvu drops a suite that nobody runs without a word, so the runner looks for it. */
 function suitesNeverRun(source: string): readonly string[] {
   const declared = [...source.matchAll(/^\s*(?:export )?const (\w+)\s*=\s*suite\b/gm)].map((m) => m[1]!);
@@ -40,7 +39,7 @@ function suitesNeverRun(source: string): readonly string[] {
 
 function execute(file: string): Promise<{ readonly text: string; readonly status: string | undefined }> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ["--import", "tsx", folder + file], {
+    const child = spawn(process.execPath, ["--import", new URL("support/register.mjs", import.meta.url).href, folder + file], {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}) },
@@ -58,23 +57,38 @@ function execute(file: string): Promise<{ readonly text: string; readonly status
     child.on("close", (code, signal) => {
       clearTimeout(timer);
       running.delete(child);
-      const status = late ? `took longer than ${FILE_TIMEOUT_SECONDS} s` : code === 0 ? undefined : signal ? `was killed by ${signal}` : `exited with ${code}`;
+      const status = late
+        ? `took longer than ${FILE_TIMEOUT_SECONDS} s`
+        : code === 0
+          ? undefined
+          : signal
+            ? `was killed by ${signal}`
+            : `exited with ${code}`;
       resolve({ text: Buffer.concat(chunks).toString(), status });
     });
   });
 }
 
 /** Sums uvu's `Total: N`, `Passed: N` and `Skipped: N` lines. */
-const sum = (text: string, word: string): number => [...text.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)\\s*$`, "gm"))].reduce((n, m) => n + Number(m[1]), 0);
+const sum = (text: string, word: string): number =>
+  [...text.matchAll(new RegExp(`^\\s*${word}:\\s+(\\d+)\\s*$`, "gm"))].reduce((n, m) => n + Number(m[1]), 0);
 
 async function runFile(file: string): Promise<Result> {
   const start = performance.now();
   const never = suitesNeverRun(readFileSync(folder + file, "utf8"));
   if (never.length > 0) {
-    return { file, passed: 0, failed: 1, skips: [], skipped: 0, seconds: 0, output: `${file}: .run() is never called on ${never.join(", ")}` };
+    return {
+      file,
+      passed: 0,
+      failed: 1,
+      skips: [],
+      skipped: 0,
+      seconds: 0,
+      output: `${file}: .run() is never called on ${never.join(", ")}`,
+    };
   }
   const { text, status } = await execute(file);
-  const bare = plain(text);
+  const bare = stripVTControlCharacters(text);
   const skips = bare.split("\n").filter((line) => line.startsWith("SKIP "));
   const [total, uvuPassed, uvuSkipped] = [sum(bare, "Total"), sum(bare, "Passed"), sum(bare, "Skipped")];
   const forbidden = process.env["REQUIRE_TOOLS"] === "1" ? skips.filter((line) => MISSING_TOOL.test(line)) : [];
@@ -97,7 +111,8 @@ async function runFile(file: string): Promise<Result> {
   };
 }
 
-const counts = (r: Pick<Result, "passed" | "failed" | "skipped">): string => `${r.passed} passed, ${r.failed} failed${r.skipped > 0 ? `, ${r.skipped} skipped` : ""}`;
+const counts = (r: Pick<Result, "passed" | "failed" | "skipped">): string =>
+  `${r.passed} passed, ${r.failed} failed${r.skipped > 0 ? `, ${r.skipped} skipped` : ""}`;
 
 async function main(): Promise<number> {
   if (process.argv.includes("--quick")) process.env["QNNC_TIER"] = "quick";
@@ -123,7 +138,11 @@ async function main(): Promise<number> {
   };
   const jobs = Number(process.env["JOBS"] ?? Math.min(2, availableParallelism()));
   await Promise.all(Array.from({ length: Math.max(1, Math.min(jobs || 1, files.length)) }, worker));
-  const all = results.reduce((a, r) => ({ passed: a.passed + r.passed, failed: a.failed + r.failed, skipped: a.skipped + r.skipped }), { passed: 0, failed: 0, skipped: 0 });
+  const all = results.reduce((a, r) => ({ passed: a.passed + r.passed, failed: a.failed + r.failed, skipped: a.skipped + r.skipped }), {
+    passed: 0,
+    failed: 0,
+    skipped: 0,
+  });
   const broken = results.filter((r) => r.failed > 0).map((r) => r.file);
   if (broken.length > 0) console.log(`failed: ${broken.sort().join(", ")}`);
   console.log(counts(all));

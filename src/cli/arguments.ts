@@ -1,7 +1,8 @@
 // Values of flags: each read once, checked, and refused with the reason (QN400) where it does not fit.
+
+import { printable, type Reporter } from "../diagnostics.js";
 import type { Conversion } from "../ir/fixed.js";
 import { parseConversion } from "../ir/fixed.js";
-import { printable, type Reporter } from "../diagnostics.js";
 
 /** clang writes -MFfile as well as -MF file; only the second form is a flag and its value. */
 export const splitJoined = (argv: readonly string[]): readonly string[] => {
@@ -56,13 +57,16 @@ export function makeArguments(raw: Readonly<Record<string, unknown>>, reporter: 
     texts,
     choice,
     flag: (name) => choice(name) ?? false,
-    whole: (flag, least, most) => number(flag, (n) => Number.isInteger(n) && n >= least && n <= most, `a whole number from ${least} to ${most}`),
+    whole: (flag, least, most) =>
+      number(flag, (n) => Number.isInteger(n) && n >= least && n <= most, `a whole number from ${least} to ${most}`),
     positive: (flag) => number(flag, (n) => n > 0 && Number.isFinite(n), "a number above 0"),
     conversion: (flag) => {
       const value = text(flag);
       if (value === undefined) return undefined;
       const parsed = parseConversion(value);
-      return typeof parsed === "string" ? bad(flag, `\`${printable(value)}\` is not a type: ${parsed}`, `quote it for the shell: ${shown(flag)} 'fixed<16,6>'`) : parsed;
+      return typeof parsed === "string"
+        ? bad(flag, `\`${printable(value)}\` is not a type: ${parsed}`, `quote it for the shell: ${shown(flag)} 'fixed<16,6>'`)
+        : parsed;
     },
   };
 }

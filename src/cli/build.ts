@@ -20,7 +20,9 @@ function buildOptions(args: Arguments, session: Session): BuildOptions {
   const count = args.whole("vector-count", 1, 1_000_000);
   const seed = args.whole("seed", 0, 2 ** 32 - 1);
   if (args.texts("vectors").length > 0 && (count !== undefined || seed !== undefined)) {
-    session.reporter.error("QN401", "--vectors contradicts --vector-count and --seed", { help: "the latter shape random vectors, the former gives its own" });
+    session.reporter.error("QN401", "--vectors contradicts --vector-count and --seed", {
+      help: "the latter shape random vectors, the former gives its own",
+    });
   }
   return {
     ...optionsOf(args, session),
@@ -40,7 +42,11 @@ async function vectorsOf(args: Arguments, source: Source, base: BuildOptions, se
   if (model?.kind !== "graph") return undefined;
   const inputs = model.ir.inputs.map((id) => model.ir.nodes[id] as NodeWith<"input">);
   const ports = inputs.map((node) => ({ name: node.attrs.name, shape: node.type.shape }));
-  const ordered = inOrder(given, ports.map((p) => p.name), reporter);
+  const ordered = inOrder(
+    given,
+    ports.map((p) => p.name),
+    reporter,
+  );
   const batch = ordered && batchOf(ports, ordered, reporter);
   return batch && ordered.map((g) => g.array);
 }
@@ -51,7 +57,9 @@ const sizeOf = (ir: Ir): string => (ir.kind === "graph" ? `${ir.ir.nodes.length}
 function watch(session: Session, dump: IrDump | undefined): Observe {
   const start = performance.now();
   return (pass, after, before) => {
-    session.detail(`${((performance.now() - start) / 1000).toFixed(2).padStart(8)} s  ${pass}: ${after.ir === before.ir ? "no change" : sizeOf(after)}`);
+    session.detail(
+      `${((performance.now() - start) / 1000).toFixed(2).padStart(8)} s  ${pass}: ${after.ir === before.ir ? "no change" : sizeOf(after)}`,
+    );
     session.progress(`after ${pass}`);
     dump?.observe(pass, after, before);
   };
@@ -79,7 +87,8 @@ export const build: Handler = async (args, session) => {
   const artifacts = emitter ? undefined : await compile(source, options, reporter, observe);
   // Dumps are for looking into failures, so they are written also after one.
   const dumped = dump?.files();
-  if (dumped && dumpFolder !== undefined && dumped.size > 0) await writeAll({ folder: { name: dumpFolder, files: dumped, force } }, undefined, session);
+  if (dumped && dumpFolder !== undefined && dumped.size > 0)
+    await writeAll({ folder: { name: dumpFolder, files: dumped, force } }, undefined, session);
   if (reporter.failed) return;
   if (text !== undefined) await writeAll({ file: { name: output ?? "-", content: text } }, outputs.dependencies, session);
   if (!artifacts || output === undefined) return;

@@ -85,12 +85,17 @@ export const commands: readonly Command[] = [
     doc: "run samples through the network, bit-exact",
     positional: { model: `${model.model}, or a folder written by qnnc` },
     flags: {
-      input: text(".npy of shape (n, …), once for each input in the model's order, or one .npz by name; - for standard input", { alias: "i" }),
+      input: text(".npy of shape (n, …), once for each input in the model's order, or one .npz by name; - for standard input", {
+        alias: "i",
+      }),
       output: text(".npy to write (.npz where there are several outputs); - for standard output", { alias: "o" }),
       ...sourceFlags,
       ...typeFlags,
       raw: yes("write integer mantissas in place of values; a final softmax is left out"),
-      engine: text("what computes: the compiled simulator, the netlist, or the exact reference", { choices: ["jit", "netlist", "reference"], default: "jit" }),
+      engine: text("what computes: the compiled simulator, the netlist, or the exact reference", {
+        choices: ["jit", "netlist", "reference"],
+        default: "jit",
+      }),
     },
     examples: [["qnnc sim net.keras --input x.npy --output y.npy", "float64 in, exact values out"]],
     load: async () => (await import("./sim.js")).sim,
@@ -141,5 +146,13 @@ export const commands: readonly Command[] = [
     positional: { code: "such as QN201" },
     flags: {},
     load: async () => (await import("./explain.js")).explain,
+  },
+  {
+    name: "completion",
+    usage: "",
+    doc: "print a script that completes commands and flags in bash or zsh",
+    positional: {},
+    flags: {},
+    load: async () => (await import("./completion.js")).completion,
   },
 ];

@@ -1,8 +1,8 @@
 // `--dump-ir DIR`: the IR before the first and after every pass, numbered, each saying whether the pass changed anything.
 import type { Files } from "../ir/target.js";
-import { printIr } from "./print-ir.js";
 import type { Observe } from "../passes/pass.js";
 import { version } from "../version.js";
+import { printIr } from "./print-ir.js";
 import { MANIFEST } from "./write-folder.js";
 
 export interface IrDump {

@@ -1,5 +1,5 @@
 // `--emit STAGE`: one stage of a build as text.
-import { type BuildOptions, compile, simulate, type Source, typeModel } from "../compile.js";
+import { type BuildOptions, compile, type Source, simulate, typeModel } from "../compile.js";
 import { didYouMean, printable, type Reporter } from "../diagnostics.js";
 import type { Graph } from "../ir/graph.js";
 import type { Files } from "../ir/target.js";
@@ -30,7 +30,9 @@ const lowered = async (build: Build): Promise<Ir | undefined> => {
 
 /** Several files follow one another, each behind a line that names it. */
 function joined(files: Files, folder: string): string {
-  const texts = [...files].flatMap(([path, content]) => (path.startsWith(`${folder}/`) && /\.(v|h|hpp|cpp)$/.test(path) && typeof content === "string" ? [{ path, content }] : []));
+  const texts = [...files].flatMap(([path, content]) =>
+    path.startsWith(`${folder}/`) && /\.(v|h|hpp|cpp)$/.test(path) && typeof content === "string" ? [{ path, content }] : [],
+  );
   return texts.length === 1 ? texts[0]!.content : texts.map(({ path, content }) => `// ==== ${path}\n${content}`).join("\n");
 }
 
@@ -82,7 +84,11 @@ export function emitterOf(stage: string, reporter: Reporter): Emitter | undefine
   if (pass !== undefined && names.includes(pass)) return afterPass(pass);
   const near = pass === undefined ? didYouMean(stage, emitted) : didYouMean(pass, names);
   const known = pass === undefined ? [...emitted, "ir-after=PASS"] : names;
-  return reporter.error("QN400", `--emit: ${pass === undefined ? "there is no stage" : "there is no pass"} \`${printable(pass ?? stage)}\``, {
-    help: near === undefined ? `there are ${known.join(", ")}` : `did you mean \`${near}\`?`,
-  });
+  return reporter.error(
+    "QN400",
+    `--emit: ${pass === undefined ? "there is no stage" : "there is no pass"} \`${printable(pass ?? stage)}\``,
+    {
+      help: near === undefined ? `there are ${known.join(", ")}` : `did you mean \`${near}\`?`,
+    },
+  );
 }

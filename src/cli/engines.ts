@@ -75,8 +75,16 @@ export function simulatorEngine(
       if (!result || !raw) return result;
       if (exact) return { outputs: result.outputs.map((y, k) => rawOfValues(y, outputs[k]!.type)), outside: result.outside };
       const inputs = mantissas(batch);
-      const results = inputs && simulator.runMantissas(inputs.map((port) => BigInt64Array.from(port.flat())), batch.samples, reporter);
-      return results && { outputs: results.map((y, k) => (outputs[k]!.type.signed ? y : new BigUint64Array(y.buffer))), outside: result.outside };
+      const results =
+        inputs &&
+        simulator.runMantissas(
+          inputs.map((port) => BigInt64Array.from(port.flat())),
+          batch.samples,
+          reporter,
+        );
+      return (
+        results && { outputs: results.map((y, k) => (outputs[k]!.type.signed ? y : new BigUint64Array(y.buffer))), outside: result.outside }
+      );
     },
   };
 }
@@ -92,7 +100,8 @@ const portsOf = (graph: Graph): { readonly inputs: readonly InputPort[]; readonl
   }),
 });
 
-const asArrays = (batch: Batch, shapes: readonly { readonly shape: Shape }[]) => batch.inputs.map((data, i) => ({ shape: [batch.samples, ...shapes[i]!.shape], data }));
+const asArrays = (batch: Batch, shapes: readonly { readonly shape: Shape }[]) =>
+  batch.inputs.map((data, i) => ({ shape: [batch.samples, ...shapes[i]!.shape], data }));
 
 /** How many values the overflow mode of their type changes. */
 function countOutside(graph: Graph, batch: Batch): number {
@@ -113,7 +122,12 @@ function countOutside(graph: Graph, batch: Batch): number {
 }
 
 /** An engine that computes sample by sample on mantissas. */
-function exactEngine(graph: Graph, stride: number, reporter: Reporter, compute: (inputs: readonly (readonly Mantissas[])[], samples: number) => readonly (readonly Mantissas[])[]): Engine {
+function exactEngine(
+  graph: Graph,
+  stride: number,
+  reporter: Reporter,
+  compute: (inputs: readonly (readonly Mantissas[])[], samples: number) => readonly (readonly Mantissas[])[],
+): Engine {
   const ports = portsOf(graph);
   return {
     ...ports,
@@ -141,7 +155,9 @@ export const engines: Readonly<Record<EngineName, MakeEngine>> = {
     // Not earlier: binaryen, which made the module, is WebAssembly too, and runs only once.
     compileFastCode();
     const ports = portsOf(graph);
-    return simulatorEngine(await instantiate(module), ports.outputs, reporter, (batch) => givenInputs(graph, asArrays(batch, ports.inputs), reporter));
+    return simulatorEngine(await instantiate(module), ports.outputs, reporter, (batch) =>
+      givenInputs(graph, asArrays(batch, ports.inputs), reporter),
+    );
   },
   netlist: async (graph, options, reporter) => {
     const lowered = runPasses({ kind: "graph", ir: graph }, netlistPipeline, { options, reporter });
@@ -150,7 +166,12 @@ export const engines: Readonly<Record<EngineName, MakeEngine>> = {
   },
   reference: async (graph, _, reporter) =>
     exactEngine(graph, 1 << 8, reporter, (inputs, samples) => {
-      const rows = Array.from({ length: samples }, (_, s) => evaluate(graph, inputs.map((port) => port[s]!)));
+      const rows = Array.from({ length: samples }, (_, s) =>
+        evaluate(
+          graph,
+          inputs.map((port) => port[s]!),
+        ),
+      );
       return graph.outputs.map((_, k) => rows.map((r) => r[k]!));
     }),
 };

@@ -9,7 +9,9 @@ export const explain: Handler = async (args, session) => {
   const code = args.positional("code").toUpperCase();
   if (!Object.hasOwn(codes, code)) {
     const near = didYouMean(code, Object.keys(codes));
-    session.reporter.error("QN400", `there is no diagnostic code \`${printable(code)}\``, { help: near === undefined ? "codes look like QN201" : `did you mean ${near}?` });
+    session.reporter.error("QN400", `there is no diagnostic code \`${printable(code)}\``, {
+      help: near === undefined ? "codes look like QN201" : `did you mean ${near}?`,
+    });
     return;
   }
   const text = readFileSync(new URL("../../spec/diagnostics.md", import.meta.url), "utf8");

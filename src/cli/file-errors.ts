@@ -23,7 +23,13 @@ const words: Readonly<Record<string, string>> = {
 
 /** The system's code of an error, such as ENOENT, or undefined where it is none. */
 export const systemCode = (e: unknown): string | undefined =>
-  typeof e === "object" && e !== null && "code" in e && typeof e.code === "string" && (Object.hasOwn(words, e.code) || /^E[A-Z0-9]+$/.test(e.code)) ? e.code : undefined;
+  typeof e === "object" &&
+  e !== null &&
+  "code" in e &&
+  typeof e.code === "string" &&
+  (Object.hasOwn(words, e.code) || /^E[A-Z0-9]+$/.test(e.code))
+    ? e.code
+    : undefined;
 
 /** What went wrong, without paths; an error that the system did not raise is a bug and goes on. */
 export function systemReason(e: unknown): string {

@@ -55,7 +55,8 @@ async function exportsOf(wasm: Uint8Array): Promise<Exports> {
 function layoutOf(port: Json, address: number, bytes: number, capacity: number): PortLayout {
   const type = parseConversion(String(port["type"]));
   const shape = port["shape"];
-  if (typeof type === "string" || !Array.isArray(shape) || !shape.every((d) => Number.isInteger(d) && d > 0)) throw new Damaged("a port has no type or no shape");
+  if (typeof type === "string" || !Array.isArray(shape) || !shape.every((d) => Number.isInteger(d) && d > 0))
+    throw new Damaged("a port has no type or no shape");
   const elements = sizeOf(shape as number[]);
   if (address + capacity * elements * 8 > bytes) throw new Damaged("a port lies outside the memory");
   return { name: String(port["name"]), shape: shape as number[], elements, type: type.type, lane: 64, address };
@@ -71,7 +72,8 @@ export async function openModule(wasm: Uint8Array): Promise<SimulatorModule> {
   const description = parseObject(new Uint8Array(memory.buffer, at, length));
   const capacity = count("capacity");
   if (capacity < 1) throw new Damaged("its capacity is 0");
-  const ports = (list: unknown, address: string): readonly PortLayout[] => objects(list).map((p, i) => layoutOf(p, count(address, i), size, capacity));
+  const ports = (list: unknown, address: string): readonly PortLayout[] =>
+    objects(list).map((p, i) => layoutOf(p, count(address, i), size, capacity));
   const [inputs, outputs] = [ports(description["inputs"], "input"), ports(description["outputs"], "output")];
   return { wasm, name: String(description["name"]), block: 1, capacity, inputs, outputs };
 }
@@ -91,7 +93,8 @@ export async function firmwareEngine(folder: string, reporter: Reporter): Promis
   try {
     const manifest = parseObject(bytes);
     const top = manifest["top"];
-    if (manifest["generator"] !== "qnnc" || typeof top !== "string" || !/^\w+$/.test(top)) throw new Damaged("it is not a manifest of qnnc");
+    if (manifest["generator"] !== "qnnc" || typeof top !== "string" || !/^\w+$/.test(top))
+      throw new Damaged("it is not a manifest of qnnc");
     now = join(folder, "sim", `${top}.wasm`);
     const wasm = readFile(now, { limit: MAX_MODEL_BYTES, help: "build the folder again" }, reporter);
     if (!wasm) return undefined;
@@ -102,7 +105,9 @@ export async function firmwareEngine(folder: string, reporter: Reporter): Promis
       return { name, shape, type, ...(host === undefined ? {} : { host }) };
     });
     const simulator = await instantiate(module);
-    return simulatorEngine(simulator, outputs, reporter, () => reporter.error("QN401", "--raw with results of more than 53 bits needs the model", { at: { source: folder } }));
+    return simulatorEngine(simulator, outputs, reporter, () =>
+      reporter.error("QN401", "--raw with results of more than 53 bits needs the model", { at: { source: folder } }),
+    );
   } catch (e) {
     if (!(e instanceof Damaged)) throw e;
     return reporter.error("QN101", `${now} is damaged: ${e.message}`, { at: { source: now }, help });

@@ -37,7 +37,8 @@ const trainedOf = (node: Node, graph: Graph): readonly Tensor[] => {
   });
 };
 
-const macsOf = (node: Node): number => (node.op === "dense" ? sizeOf(node.type.shape) * node.attrs.kernel.shape[0]! : node.op === "mul" ? sizeOf(node.type.shape) : 0);
+const macsOf = (node: Node): number =>
+  node.op === "dense" ? sizeOf(node.type.shape) * node.attrs.kernel.shape[0]! : node.op === "mul" ? sizeOf(node.type.shape) : 0;
 
 export function rowsOf(graph: Graph): readonly Row[] {
   const nodesOf = graph.layers.map((): Node[] => []);

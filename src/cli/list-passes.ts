@@ -18,6 +18,8 @@ function filled(text: string, indent: string): string {
 
 export const listPasses: Handler = async (_, session) => {
   const order = [...graphPipeline, ...netlistPipeline];
-  const entries = [...new Set(order)].map((p) => `${p.name}  (${p.from === p.to ? p.from : `${p.from} to ${p.to}`})\n${filled(p.doc, "    ")}\n`);
+  const entries = [...new Set(order)].map(
+    (p) => `${p.name}  (${p.from === p.to ? p.from : `${p.from} to ${p.to}`})\n${filled(p.doc, "    ")}\n`,
+  );
   await writeOutput(`${entries.join("\n")}\n${filled(`A build runs ${order.map((p) => p.name).join(", ")}.`, "")}\n`, session.reporter);
 };

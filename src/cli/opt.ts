@@ -1,21 +1,29 @@
 // `qnnc opt FILE.qir --passes a,b`: runs passes on a textual IR.
 import { didYouMean, printable, type Reporter } from "../diagnostics.js";
 import { parseIr } from "../ir/text/parse.js";
-import { printIr } from "./print-ir.js";
 import { type AnyPass, runPasses } from "../passes/pass.js";
 import { allPasses } from "../passes/pipelines.js";
 import type { Handler } from "./commands.js";
+import { printIr } from "./print-ir.js";
 import { MAX_MODEL_BYTES, readFile } from "./read-file.js";
 import { optionsOf } from "./source.js";
 import { writeAll } from "./write-all.js";
 
 function passesOf(list: string, reporter: Reporter): readonly AnyPass[] {
-  const names = list.split(",").map((n) => n.trim()).filter((n) => n !== "");
+  const names = list
+    .split(",")
+    .map((n) => n.trim())
+    .filter((n) => n !== "");
   return names.flatMap((name) => {
     const pass = allPasses.find((p) => p.name === name);
     if (pass) return [pass];
-    const near = didYouMean(name, allPasses.map((p) => p.name));
-    reporter.error("QN400", `--passes: there is no pass \`${printable(name)}\``, { help: near === undefined ? "`qnnc passes` lists them" : `did you mean \`${near}\`?` });
+    const near = didYouMean(
+      name,
+      allPasses.map((p) => p.name),
+    );
+    reporter.error("QN400", `--passes: there is no pass \`${printable(name)}\``, {
+      help: near === undefined ? "`qnnc passes` lists them" : `did you mean \`${near}\`?`,
+    });
     return [];
   });
 }
@@ -25,7 +33,9 @@ function fits(kind: string, passes: readonly AnyPass[], reporter: Reporter): boo
   let now = kind;
   for (const p of passes) {
     if (p.from !== now) {
-      reporter.error("QN401", `${p.name} takes a ${p.from}, and at this point there is a ${now}`, { help: "`qnnc passes` says what each takes and gives" });
+      reporter.error("QN401", `${p.name} takes a ${p.from}, and at this point there is a ${now}`, {
+        help: "`qnnc passes` says what each takes and gives",
+      });
       return false;
     }
     now = p.to;

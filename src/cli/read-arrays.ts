@@ -20,12 +20,19 @@ const ZIP_MAGIC = 0x50;
 /** Reads `paths`; `-` is standard input. An .npz is known by its content, and has to be the only one. */
 export function readArrays(paths: readonly string[], session: Session): GivenArrays | undefined {
   const { reporter, files } = session;
-  const contents = paths.map((path) => ({ source: path === "-" ? "standard input" : path, bytes: readFile(path, { limit: MAX_VECTOR_BYTES }, reporter) }));
+  const contents = paths.map((path) => ({
+    source: path === "-" ? "standard input" : path,
+    bytes: readFile(path, { limit: MAX_VECTOR_BYTES }, reporter),
+  }));
   contents.forEach(({ bytes }, i) => {
     if (bytes) files.set(paths[i]!, bytes);
   });
   const archive = contents.find(({ bytes }) => bytes?.[0] === ZIP_MAGIC);
-  if (archive?.bytes && contents.length > 1) return reporter.error("QN401", "one .npz holds all inputs, or each input has its .npy", { at: { source: archive.source }, help: "give one or the other" });
+  if (archive?.bytes && contents.length > 1)
+    return reporter.error("QN401", "one .npz holds all inputs, or each input has its .npy", {
+      at: { source: archive.source },
+      help: "give one or the other",
+    });
   if (archive?.bytes) {
     const arrays = parseNpz(archive.bytes, archive.source, reporter);
     return arrays && { kind: "named", source: archive.source, arrays };
@@ -43,9 +50,13 @@ const quoted = (names: Iterable<string>): string => Array.from(names, (n) => `\`
 export function inOrder(given: GivenArrays, inputs: readonly string[], reporter: Reporter): readonly GivenArray[] | undefined {
   if (given.kind === "ordered") {
     if (given.arrays.length === inputs.length) return given.arrays;
-    return reporter.error("QN500", `the model has ${inputs.length} inputs, ${quoted(inputs)}, and ${given.arrays.length} arrays are given`, {
-      help: "give one .npy for each, in this order, or one .npz whose arrays carry these names",
-    });
+    return reporter.error(
+      "QN500",
+      `the model has ${inputs.length} inputs, ${quoted(inputs)}, and ${given.arrays.length} arrays are given`,
+      {
+        help: "give one .npy for each, in this order, or one .npz whose arrays carry these names",
+      },
+    );
   }
   const missing = inputs.filter((name) => !given.arrays.has(name));
   if (missing.length > 0) {

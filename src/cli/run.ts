@@ -27,7 +27,12 @@ function sketch(words: readonly string[]) {
   const at = words.findIndex((w) => w === "--diagnostics" || w.startsWith("--diagnostics="));
   const asked = at < 0 ? "text" : (words[at]!.split("=")[1] ?? words[at + 1]);
   const form: Form = forms.find((f) => f === asked) ?? "text";
-  return { form, quiet: false, verbose: false, color: wantsColor(words.includes("--no-color") ? false : words.includes("--color") ? true : undefined) };
+  return {
+    form,
+    quiet: false,
+    verbose: false,
+    color: wantsColor(words.includes("--no-color") ? false : words.includes("--color") ? true : undefined),
+  };
 }
 
 function parserFor(words: readonly string[], onSession: (session: Session) => void): Argv {
@@ -57,8 +62,9 @@ function parserFor(words: readonly string[], onSession: (session: Session) => vo
     .version(version)
     .alias("help", "h")
     .updateStrings({ string: "value", boolean: "flag", "Show help": "print this help", "Show version number": "print the version" })
-    .completion("completion", "print a script that completes qnnc's commands and flags in bash or zsh")
-    .epilogue("Exit codes: 0 done, 1 the input has errors, 2 wrong usage, 3 a file failed, 4 a verification mismatch, 70 a bug in qnnc, 130 interrupted.")
+    .epilogue(
+      "Exit codes: 0 done, 1 the input has errors, 2 wrong usage, 3 a file failed, 4 a verification mismatch, 70 a bug in qnnc, 130 interrupted.",
+    )
     .wrap(process.stdout.isTTY ? Math.min(120, process.stdout.columns) : 100);
   for (const command of commands) addCommand(parser, command, onSession);
   return parser;
@@ -80,11 +86,15 @@ function addCommand(parser: Argv, command: Command, onSession: (session: Session
     async (raw) => {
       const early = makeArguments(raw, makeSession(sketch([])).reporter);
       const form = forms.find((f) => f === early.text("diagnostics")) ?? "text";
-      const session = makeSession({ form, quiet: early.flag("quiet"), verbose: early.flag("verbose"), color: wantsColor(early.choice("color")) });
+      const session = makeSession({
+        form,
+        quiet: early.flag("quiet"),
+        verbose: early.flag("verbose"),
+        color: wantsColor(early.choice("color")),
+      });
       onSession(session);
       const handler = await command.load();
       await handler(makeArguments(raw, session.reporter), session);
     },
   );
 }
-

@@ -1,5 +1,5 @@
 // What a command talks through: diagnostics and messages on standard error, in the form and the colour that the user asked for.
-import { renderJson, renderSarif, renderText, Reporter } from "../diagnostics.js";
+import { Reporter, renderJson, renderSarif, renderText } from "../diagnostics.js";
 import { version } from "../version.js";
 import { exitCodeOf } from "./exit-codes.js";
 

@@ -18,7 +18,11 @@ export function readSource(args: Arguments, session: Session): Source | undefine
   const bytes = readFile(model, { limit: MAX_MODEL_BYTES }, reporter);
   if (bytes) files.set(model, bytes);
   if (weights !== undefined && bytes) {
-    const content = readFile(weights, { limit: MAX_MODEL_BYTES, missing: "QN106", help: "name the .h5 file that Keras saved with --weights" }, reporter);
+    const content = readFile(
+      weights,
+      { limit: MAX_MODEL_BYTES, missing: "QN106", help: "name the .h5 file that Keras saved with --weights" },
+      reporter,
+    );
     if (content) files.set(weights, content);
   }
   if (reporter.failed) return undefined;
@@ -33,7 +37,9 @@ function pipeliningOf(args: Arguments, session: Session): Pipelining {
   const clock = args.positive("clock");
   const given = ["latency", "stage-depth", "clock"].filter((flag) => args.texts(flag).length > 0);
   if (given.length > 1) {
-    session.reporter.error("QN401", `${given.map((f) => `--${f}`).join(" and ")} contradict one another`, { help: "each says how to pipeline: give one of them" });
+    session.reporter.error("QN401", `${given.map((f) => `--${f}`).join(" and ")} contradict one another`, {
+      help: "each says how to pipeline: give one of them",
+    });
   }
   if (stages !== undefined) return { stages };
   if (depth !== undefined) return { depth };
@@ -51,7 +57,9 @@ export function optionsOf(args: Arguments, session: Session): BuildOptions {
     session.reporter.error("QN400", `--top: \`${top}\` is not an identifier`, { help: "use letters, digits and underscores, at most 64" });
   }
   if (precision && width !== undefined) {
-    session.reporter.error("QN401", "--precision and --width contradict one another", { help: "--width is the total width where no --precision is given" });
+    session.reporter.error("QN401", "--precision and --width contradict one another", {
+      help: "--width is the total width where no --precision is given",
+    });
   }
   return {
     ...defaultOptions,

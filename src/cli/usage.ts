@@ -7,12 +7,15 @@ import { buildCommand, type Command, commands, globalFlags } from "./commands.js
 export class UsageError extends Error {}
 
 const flagsOf = (command: Command): readonly string[] =>
-  [...Object.entries({ ...command.flags, ...globalFlags })].flatMap(([name, f]) => [name, ...[f.alias ?? []].flat()]).concat("help", "version");
+  [...Object.entries({ ...command.flags, ...globalFlags })]
+    .flatMap(([name, f]) => [name, ...[f.alias ?? []].flat()])
+    .concat("help", "version");
 
 const dashed = (flag: string): string => (flag.length === 1 || /^M[DFTP]$/.test(flag) ? `-${flag}` : `--${flag}`);
 
 /** The command that the words ask for. */
-export const commandOf = (argv: readonly string[]): Command => commands.find((c) => c.name === argv.find((word) => !word.startsWith("-"))) ?? buildCommand;
+export const commandOf = (argv: readonly string[]): Command =>
+  commands.find((c) => c.name === argv.find((word) => !word.startsWith("-"))) ?? buildCommand;
 
 interface Wrong {
   readonly message: string;
@@ -20,8 +23,21 @@ interface Wrong {
 }
 
 function unknownWord(word: string, argv: readonly string[], command: Command): Wrong {
-  const isFlag = argv.some((a) => a === `--${word}` || a === `-${word}` || a.startsWith(`--${word}=`) || a.startsWith(`-${word}=`) || (word.length === 1 && /^-[^-]/.test(a)));
-  if (!isFlag) return unknownCommand(argv.find((a) => !a.startsWith("-")) ?? "") ?? { message: `unexpected argument \`${word}\``, help: `quote names that hold blanks; ${seeHelp(command)}` };
+  const isFlag = argv.some(
+    (a) =>
+      a === `--${word}` ||
+      a === `-${word}` ||
+      a.startsWith(`--${word}=`) ||
+      a.startsWith(`-${word}=`) ||
+      (word.length === 1 && /^-[^-]/.test(a)),
+  );
+  if (!isFlag)
+    return (
+      unknownCommand(argv.find((a) => !a.startsWith("-")) ?? "") ?? {
+        message: `unexpected argument \`${word}\``,
+        help: `quote names that hold blanks; ${seeHelp(command)}`,
+      }
+    );
   const near = didYouMean(word, flagsOf(command));
   return { message: `unknown flag \`${dashed(word)}\``, help: near === undefined ? seeHelp(command) : `did you mean \`${dashed(near)}\`?` };
 }
@@ -31,8 +47,14 @@ const seeHelp = (command: Command): string => `\`qnnc ${command === buildCommand
 /** A first word that names neither a command nor a file, where it looks like a command; undefined where it is a model. */
 export function unknownCommand(word: string): Wrong | undefined {
   if (word === "" || commands.some((c) => c.name === word) || /[./\\]/.test(word) || existsSync(word)) return undefined;
-  const near = didYouMean(word, [...commands.map((c) => c.name), "completion"]);
-  return { message: `\`${word}\` is neither a command nor a file`, help: near === undefined ? "`qnnc --help` lists the commands" : `did you mean \`qnnc ${near}\`?` };
+  const near = didYouMean(
+    word,
+    commands.map((c) => c.name),
+  );
+  return {
+    message: `\`${word}\` is neither a command nor a file`,
+    help: near === undefined ? "`qnnc --help` lists the commands" : `did you mean \`qnnc ${near}\`?`,
+  };
 }
 
 /** yargs's messages, in English, and what to say instead. The first that matches counts. */
@@ -54,7 +76,12 @@ const rewordings: readonly [RegExp, (m: RegExpExecArray, argv: readonly string[]
       const choices = [...m[3]!.matchAll(/"([^"]*)"/g)].map((c) => c[1]!);
       const given = m[2]!.replace(/^"|"$/g, "");
       const near = didYouMean(given, choices);
-      return [{ message: `${dashed(m[1]!)}: \`${given}\` is not one of ${choices.join(", ")}`, help: near === undefined ? undefined : `did you mean \`${near}\`?` }];
+      return [
+        {
+          message: `${dashed(m[1]!)}: \`${given}\` is not one of ${choices.join(", ")}`,
+          help: near === undefined ? undefined : `did you mean \`${near}\`?`,
+        },
+      ];
     },
   ],
 ];

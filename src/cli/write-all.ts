@@ -27,17 +27,29 @@ export async function writeAll(result: Result, dependencies: Dependencies | unde
   const discard = (): void => {
     for (const s of staged) s.discard();
   };
-  const rule = dependencies ? dependencyFile([dependencies.target], [...session.files.keys()].filter((f) => f !== "-"), dependencies.phony) : "";
+  const rule = dependencies
+    ? dependencyFile(
+        [dependencies.target],
+        [...session.files.keys()].filter((f) => f !== "-"),
+        dependencies.phony,
+      )
+    : "";
   const changed = await withCleanUp(discard, async () => {
     const main: Staged | undefined =
       "folder" in result
-        ? await stageFolder(result.folder.name, result.folder.files, { force: result.folder.force, onStart: (s) => staged.push(s) }, reporter)
+        ? await stageFolder(
+            result.folder.name,
+            result.folder.files,
+            { force: result.folder.force, onStart: (s) => staged.push(s) },
+            reporter,
+          )
         : result.file.name === "-"
           ? nothing
           : stageFile(result.file.name, result.file.content, reporter);
     if (main) staged.push(main);
     // Always written anew, so that it can serve as make's time stamp of the build.
-    const rules: Staged | undefined = dependencies && dependencies.file !== "-" ? stageFile(dependencies.file, rule, reporter, true) : nothing;
+    const rules: Staged | undefined =
+      dependencies && dependencies.file !== "-" ? stageFile(dependencies.file, rule, reporter, true) : nothing;
     if (rules) staged.push(rules);
     if (main && rules && main.commit() && rules.commit()) return main.changed ?? 1;
     discard();

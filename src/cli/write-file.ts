@@ -62,9 +62,9 @@ export async function writeFile(name: string, content: string | Uint8Array, repo
 export function writeOutput(content: string | Uint8Array, reporter: Reporter): Promise<boolean> {
   return new Promise((resolve) => {
     const end = (e: unknown): void => {
-      if (e === undefined || e === null || systemCode(e) === "EPIPE") return resolve(true);
-      reporter.error("QN404", `cannot write standard output: ${systemReason(e)}`, { at: { source: "standard output" } });
-      resolve(false);
+      const written = e === undefined || e === null || systemCode(e) === "EPIPE";
+      if (!written) reporter.error("QN404", `cannot write standard output: ${systemReason(e)}`, { at: { source: "standard output" } });
+      resolve(written);
     };
     process.stdout.once("error", end);
     process.stdout.write(content, (e) => {

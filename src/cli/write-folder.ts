@@ -47,7 +47,8 @@ function filesOfManifest(folder: string): readonly string[] | undefined {
 }
 
 /** Relative, with `/`, inside the folder. */
-const isSafePath = (path: string): boolean => /^[^\\/:\0]+(\/[^\\/:\0]+)*$/.test(path) && !path.split("/").some((part) => part === "." || part === "..");
+const isSafePath = (path: string): boolean =>
+  /^[^\\/:\0]+(\/[^\\/:\0]+)*$/.test(path) && !path.split("/").some((part) => part === "." || part === "..");
 
 /** Whether qnnc may write at `folder`: nothing there, an empty folder, its own folder, or any folder by force. */
 export function checkPlace(folder: string, force: boolean): { readonly exists: boolean } {
@@ -56,7 +57,11 @@ export function checkPlace(folder: string, force: boolean): { readonly exists: b
   if (stat.isSymbolicLink()) throw new Refusal("it is a symbolic link", elsewhere);
   if (!stat.isDirectory()) throw new Refusal("it is a file", elsewhere);
   const own = readdirSync(folder).every((name) => name.startsWith(".qnnc-")) || filesOfManifest(folder) !== undefined;
-  if (!own && !force) throw new Refusal("the folder holds files that qnnc did not write", "name another folder with -o, or add --force to write into this one");
+  if (!own && !force)
+    throw new Refusal(
+      "the folder holds files that qnnc did not write",
+      "name another folder with -o, or add --force to write into this one",
+    );
   return { exists: true };
 }
 
@@ -82,7 +87,12 @@ export interface StageOptions {
 }
 
 /** Writes `files` to a staging folder on the same device and takes the lock; `name` is the folder as the user wrote it. */
-export async function stageFolder(name: string, files: Files, { force, onStart }: StageOptions, reporter: Reporter): Promise<StagedFolder | undefined> {
+export async function stageFolder(
+  name: string,
+  files: Files,
+  { force, onStart }: StageOptions,
+  reporter: Reporter,
+): Promise<StagedFolder | undefined> {
   for (const path of files.keys()) assert(isSafePath(path), `unsafe output path ${path}`);
   assert(files.has(MANIFEST), "an output folder needs a manifest");
   const folder = resolve(name);
@@ -204,7 +214,10 @@ function checkTarget(folder: string, path: string): void {
     if (!stat) return;
     const last = i === parts.length - 1;
     if (last ? !stat.isFile() : !stat.isDirectory()) {
-      throw new Refusal(`${at} in it is ${stat.isSymbolicLink() ? "a symbolic link" : stat.isDirectory() ? "a folder" : "not a folder"}`, "remove it, or name another folder with -o");
+      throw new Refusal(
+        `${at} in it is ${stat.isSymbolicLink() ? "a symbolic link" : stat.isDirectory() ? "a folder" : "not a folder"}`,
+        "remove it, or name another folder with -o",
+      );
     }
   });
 }

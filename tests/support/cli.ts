@@ -33,7 +33,11 @@ export function builtCli(): { readonly main: string; readonly spec: string } {
     const made = place;
     mkdirSync(made, { recursive: true });
     process.on("exit", () => rmSync(made, { recursive: true, force: true }));
-    const tsc = spawnSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", join(root, "tsconfig.build.json"), "--outDir", join(made, "dist")], { encoding: "utf8" });
+    const tsc = spawnSync(
+      process.execPath,
+      [join(root, "node_modules/typescript/bin/tsc"), "-p", join(root, "tsconfig.build.json"), "--outDir", join(made, "dist")],
+      { encoding: "utf8" },
+    );
     if (!existsSync(join(made, "dist/cli/main.js"))) throw new Error(`tsc made no command line:\n${tsc.stdout}${tsc.stderr}`);
     symlinkSync(join(root, "spec"), join(made, "spec"));
   }
@@ -50,7 +54,9 @@ export function qnnc(args: readonly string[], { cwd, env, input, onStart }: Star
     child.stdout.on("data", (b: Buffer) => out.push(b));
     child.stderr.on("data", (b: Buffer) => err.push(b));
     child.on("error", reject);
-    child.on("close", (code, signal) => resolve({ code, signal, bytes: Buffer.concat(out), stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }));
+    child.on("close", (code, signal) =>
+      resolve({ code, signal, bytes: Buffer.concat(out), stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }),
+    );
     child.stdin.on("error", () => {});
     child.stdin.end(input);
     onStart?.(child);
@@ -87,4 +93,9 @@ export function testFolder(name: string): string {
 }
 
 /** The network of examples/digits. */
-export const digits = { model: join(root, "examples/digits/digits.json"), weights: join(root, "examples/digits/digits_weights.h5"), inputs: join(root, "examples/digits/digits_x_test.npy"), logits: join(root, "examples/digits/digits_logits.npy") };
+export const digits = {
+  model: join(root, "examples/digits/digits.json"),
+  weights: join(root, "examples/digits/digits_weights.h5"),
+  inputs: join(root, "examples/digits/digits_x_test.npy"),
+  logits: join(root, "examples/digits/digits_logits.npy"),
+};
