@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { defaultOptions, simulate, type Source, typeModel } from "../src/compile.js";
+import { simulate, type Source, typeModel } from "../src/compile.js";
 import { Reporter } from "../src/diagnostics.js";
 import { parseNpy } from "../src/npy.js";
 
@@ -41,7 +41,7 @@ async function simulator(): Promise<number> {
   const bytes = (name: string): Uint8Array => new Uint8Array(readFileSync(join(folder, name)));
   const source: Source = { model: model!, weights: weights!, files: new Map([[model!, bytes(model!)], [weights!, bytes(weights!)]]) };
   const reporter = new Reporter();
-  const graph = await typeModel(source, defaultOptions, reporter);
+  const graph = (await typeModel(source, {}, reporter))?.graph;
   const sim = graph && (await simulate(graph, reporter));
   const x = parseNpy(bytes(input!), input!, reporter);
   if (!sim || !x) throw new Error(JSON.stringify(reporter.diagnostics));

@@ -1,7 +1,7 @@
 // The test command: runs each tests/*.test.ts in its own process, two at a time, and ends with the line `N passed, N failed, N skipped`.
 //
-//   npm test                     everything (QNNC_TIER=full)
-//   npm test -- --quick          the quick tier (QNNC_TIER=quick): tests read the variable and take smaller samples
+//   npm test                     the quick tier: tests read QNNC_TIER and take smaller samples
+//   npm run test:full            everything (QNNC_TIER=full), as CI does
 //   FILTER=cells,cli npm test    only files whose name contains one of the words
 //   REQUIRE_TOOLS=1 npm test     a test skipped because a tool is not installed is a failure
 //   JOBS=1 npm test              that many files at a time
@@ -115,8 +115,8 @@ const counts = (r: Pick<Result, "passed" | "failed" | "skipped">): string =>
   `${r.passed} passed, ${r.failed} failed${r.skipped > 0 ? `, ${r.skipped} skipped` : ""}`;
 
 async function main(): Promise<number> {
-  if (process.argv.includes("--quick")) process.env["QNNC_TIER"] = "quick";
-  process.env["QNNC_TIER"] ??= "full";
+  if (process.argv.includes("--full")) process.env["QNNC_TIER"] = "full";
+  process.env["QNNC_TIER"] ??= "quick";
   const words = (process.env["FILTER"] ?? "").split(",").filter((w) => w !== "");
   const files = readdirSync(folder)
     .filter((f) => f.endsWith(".test.ts") && (words.length === 0 || words.some((w) => f.includes(w))))

@@ -14,7 +14,8 @@ export function apFixed(t: FixedType, modes?: { readonly round: Rounding; readon
 }
 
 /** The integer type that holds a value's mantissa. */
-export const apInt = (t: Pick<FixedType, "signed" | "width">): string => `${t.width > 0 && t.signed ? "ap_int" : "ap_uint"}<${Math.max(t.width, 1)}>`;
+export const apInt = (t: Pick<FixedType, "signed" | "width">): string =>
+  `${t.width > 0 && t.signed ? "ap_int" : "ap_uint"}<${Math.max(t.width, 1)}>`;
 
 const LONG_MIN = -(1n << 63n);
 

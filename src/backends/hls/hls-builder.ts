@@ -1,7 +1,8 @@
 // Collects the parts of the emitted C++: typedefs, tables in their own headers, a function for each op and the calls in the top function.
+
+import { assert } from "../../diagnostics.js";
 import type { FixedType } from "../../ir/fixed.js";
 import type { Graph, Node } from "../../ir/graph.js";
-import { assert } from "../../diagnostics.js";
 import { identifiers } from "../../ir/names.js";
 import { printShape, sizeOf } from "../../ir/tensor.js";
 import type { CppNames } from "./cpp-names.js";
@@ -27,6 +28,7 @@ export class HlsBuilder {
   readonly body: string[] = [];
   private readonly values = new Map<number, Value>();
   private readonly layerNames: readonly string[];
+  private readonly stems: readonly string[];
   wideTables = false;
 
   constructor(
@@ -38,12 +40,14 @@ export class HlsBuilder {
     readonly arrayConstants: ReadonlySet<number>,
   ) {
     this.layerNames = identifiers(graph.layers.map((l) => l.name));
+    // Every use adds a prefix or suffix: no underscore is needed against keywords, and C++ reserves names with two.
+    this.stems = this.layerNames.map((name) => name.replace(/_+/g, "_").replace(/_$/, ""));
   }
 
   /** The layer's own name for the value that the layer computes, `<layer>_<op>` for the steps before. */
   baseName(id: number): string {
     const node = this.graph.nodes[id]!;
-    const layer = this.layerNames[node.layer];
+    const layer = this.stems[node.layer];
     if (layer === undefined) return `${node.op}_${id}`;
     return this.graph.layers[node.layer]!.value === id ? layer : `${layer}_${node.op}`;
   }
@@ -61,7 +65,14 @@ export class HlsBuilder {
   }
 
   /** A table in `weights/<layer>.h`. */
-  table(id: number, suffix: string, t: FixedType, mantissas: readonly bigint[], row: number, doc: string): Table & { readonly name: string } {
+  table(
+    id: number,
+    suffix: string,
+    t: FixedType,
+    mantissas: readonly bigint[],
+    row: number,
+    doc: string,
+  ): Table & { readonly name: string } {
     const node = this.graph.nodes[id]!;
     const layer = this.layerNames[node.layer] ?? node.op;
     const name = this.names.unique(`${this.baseName(id)}_${suffix}`);
@@ -95,15 +106,28 @@ export class HlsBuilder {
     return value;
   }
 
-  /** A function of one op and its call. `params` are declarations without `const`, in the order of `args`. */
-  op(id: number, result: Value, operands: readonly { readonly name: string; readonly id: number }[], doc: readonly string[], code: readonly string[]): void {
+  /** A function of one op, and its call in the top function. */
+  op(
+    id: number,
+    result: Value,
+    operands: readonly { readonly name: string; readonly id: number }[],
+    doc: readonly string[],
+    code: readonly string[],
+  ): void {
     const node = this.graph.nodes[id]!;
     const base = this.baseName(id);
     const name = this.names.unique(base.endsWith(`_${node.op}`) ? base : `${node.op}_${base}`);
     const params = operands.map((o) => `const ${this.value(o.id).type} ${o.name}[${sizeOf(this.graph.nodes[o.id]!.type.shape)}]`);
     params.push(`${result.type} y[${sizeOf(node.type.shape)}]`);
     this.functions.push(
-      [...doc.map((d) => `// ${d}`), `static void ${name}(${params.join(", ")}) {`, ...(this.unroll ? ["#pragma HLS PIPELINE II=1"] : []), ...code, "}", ""].join("\n"),
+      [
+        ...doc.map((d) => `// ${d}`),
+        `static void ${name}(${params.join(", ")}) {`,
+        ...(this.unroll ? ["#pragma HLS PIPELINE II=1"] : []),
+        ...code,
+        "}",
+        "",
+      ].join("\n"),
     );
     this.body.push(`  ${name}(${[...operands.map((o) => this.value(o.id).array), result.array].join(", ")});`);
   }

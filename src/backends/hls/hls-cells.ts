@@ -1,8 +1,9 @@
-// The Netlist as straight-line C++ over ap_int: one variable a cell, a table keyed by cell. Adders and shifts take the place of multiplications.
+// The Netlist as straight-line C++ over ap_int: one variable a cell, a table keyed by cell. Shifts and adders take the place of products.
 // Law: where a line computes modulo 2^W of its variable's type, the result is exact because the cell's proven range fits that type.
 import { dispatch, type PerCell } from "../../ir/cells.js";
 import { bitLength, type FixedType, fit } from "../../ir/fixed.js";
 import { type Netlist, typeOfCell } from "../../ir/netlist.js";
+import { rangeOfData } from "../../ir/tensor.js";
 import { type Table, table } from "./cpp-tables.js";
 import { apInt, commentText, integerLiteral, storedWidth } from "./cpp-types.js";
 
@@ -49,7 +50,8 @@ const cellValues: PerCell<readonly string[], CellContext> = {
   max: (c, cx) => value(choose(cx, compare(cx, ">", c.args), c.args)),
   min: (c, cx) => value(choose(cx, compare(cx, "<", c.args), c.args)),
   mux: (c, cx) => value(choose(cx, `${cx.name(c.args[0]!)} != 0`, c.args.slice(1))),
-  wrap: (c, cx) => value(c.attrs.width === 0 ? "0" : `${apInt({ signed: c.attrs.signed === 1, width: c.attrs.width })}(${cx.name(c.args[0]!)})`),
+  wrap: (c, cx) =>
+    value(c.attrs.width === 0 ? "0" : `${apInt({ signed: c.attrs.signed === 1, width: c.attrs.width })}(${cx.name(c.args[0]!)})`),
   lut: (c, cx) => {
     const { lo, table: entries } = c.attrs;
     const bits = bitLength(BigInt(entries.length - 1)) || 1;
@@ -60,18 +62,18 @@ const cellValues: PerCell<readonly string[], CellContext> = {
   },
 };
 
-const hullOf = (entries: readonly bigint[]) => ({ lo: entries.reduce((a, b) => (a < b ? a : b)), hi: entries.reduce((a, b) => (a > b ? a : b)) });
-
 const choose = (cx: CellContext, condition: string, args: readonly number[]): string => {
   const [a, b] = args.map(cx.name);
   return `${condition} ? ${cx.type}(${a}) : ${cx.type}(${b})`;
 };
 
-/** The headers' simulation of ap_int compares a signed and an unsigned number as C does, which is wrong for negative ones: both are made signed. */
+/** The headers' ap_int compares a signed and an unsigned number as C does, which is wrong for negative ones: both are made signed. */
 function compare(cx: CellContext, sign: ">" | "<", args: readonly number[]): string {
   const types = args.map(cx.typeOf);
   const mixed = types.some((t) => t.signed) && types.some((t) => !t.signed);
-  const [a, b] = args.map((arg, k) => (mixed && !types[k]!.signed ? `${apInt({ signed: true, width: storedWidth(types[k]!) + 1 })}(${cx.name(arg)})` : cx.name(arg)));
+  const [a, b] = args.map((arg, k) =>
+    mixed && !types[k]!.signed ? `${apInt({ signed: true, width: storedWidth(types[k]!) + 1 })}(${cx.name(arg)})` : cx.name(arg),
+  );
   return `${a} ${sign} ${b}`;
 }
 
@@ -89,7 +91,7 @@ export function netlistCode(n: Netlist, inputs: readonly string[], outputs: read
   const tables = new Map<string, Table>();
   const tableOf = (entries: readonly bigint[]): Table => {
     const key = entries.join();
-    const made = tables.get(key) ?? table(`table_${tables.size}`, fit(hullOf(entries)), entries, 16);
+    const made = tables.get(key) ?? table(`table_${tables.size}`, fit(rangeOfData(entries)), entries, 16);
     tables.set(key, made);
     return made;
   };
@@ -102,7 +104,15 @@ export function netlistCode(n: Netlist, inputs: readonly string[], outputs: read
   let layer = -1;
   n.cells.forEach((c, id) => {
     const t = typeOfCell(n, id);
-    const cx = { id, type: apInt(t), width: storedWidth(t), inputs: elements, table: tableOf, name, typeOf: (a: number) => typeOfCell(n, a) };
+    const cx = {
+      id,
+      type: apInt(t),
+      width: storedWidth(t),
+      inputs: elements,
+      table: tableOf,
+      name,
+      typeOf: (a: number) => typeOfCell(n, a),
+    };
     const [first, ...terms] = dispatch(cellValues, c, cx);
     const now = n.layer[id]!;
     if (now !== layer && n.layers[now] !== "") body.push(`  // ${commentText(n.layers[now]!)}`);
@@ -112,7 +122,7 @@ export function netlistCode(n: Netlist, inputs: readonly string[], outputs: read
   n.outputs.forEach((p, k) => {
     const w = storedWidth(p.type);
     const port = apInt(p.type);
-    p.elements.forEach((e, i) => body.push(`  ${outputs[k]}[${i}].range(${w - 1}, 0) = ${port}(${name(e)});`));
+    body.push(...p.elements.map((e, i) => `  ${outputs[k]}[${i}].range(${w - 1}, 0) = ${port}(${name(e)});`));
   });
   const made = [...tables.values()];
   return { tables: made.map((t) => t.text), wideTables: made.some((t) => t.wide), body };

@@ -79,8 +79,10 @@ static int fail(const std::string &why) {
 /** `<top>_tb.cpp` for a top function with these ports, declared in `header`. */
 export function testbench(top: string, header: string, inputs: readonly PortDeclaration[], outputs: readonly PortDeclaration[]): string {
   const declare = (prefix: string) => (p: PortDeclaration) => `    ${p.type} ${prefix}${p.name}[${p.size}];`;
-  const read = (stream: string, prefix: string) => (p: PortDeclaration) => `read_port<${apInt(p.fixed)}>(${stream}, ${prefix}${p.name}, ${p.size}) && `;
-  const compare = (p: PortDeclaration): string => `    if (!same<${apInt(p.fixed)}>("${p.name}", out_${p.name}, expected_${p.name}, ${p.size}, count)) return 1;`;
+  const read = (stream: string, prefix: string) => (p: PortDeclaration) =>
+    `read_port<${apInt(p.fixed)}>(${stream}, ${prefix}${p.name}, ${p.size}) && `;
+  const compare = (p: PortDeclaration): string =>
+    `    if (!same<${apInt(p.fixed)}>("${p.name}", out_${p.name}, expected_${p.name}, ${p.size}, count)) return 1;`;
   // Room for one digit more than any mantissa has.
   const mantissaBits = Math.max(64, ...[...inputs, ...outputs].map((p) => p.fixed.width + 8));
   return `// Runs ${top} on ${VECTORS}/inputs.dat and compares with ${VECTORS}/outputs.dat, bit for bit.
@@ -106,8 +108,13 @@ int main(int argc, char **argv) {
     std::istringstream wanted(output_line);
 ${inputs.map(declare("in_")).join("\n")}
 ${outputs.flatMap((p) => [declare("out_")(p), declare("expected_")(p)]).join("\n")}
-    if (!(${inputs.map(read("given", "in_")).join("")}at_end(given))) return fail("inputs.dat, line " + std::to_string(count + 1) + ": not the mantissas of the inputs");
-    if (!(${outputs.map(read("wanted", "expected_")).join("")}at_end(wanted))) return fail("outputs.dat, line " + std::to_string(count + 1) + ": not the mantissas of the outputs");
+    const std::string line = "line " + std::to_string(count + 1);
+    if (!(${inputs.map(read("given", "in_")).join("")}at_end(given))) {
+      return fail("inputs.dat, " + line + ": not the inputs' mantissas");
+    }
+    if (!(${outputs.map(read("wanted", "expected_")).join("")}at_end(wanted))) {
+      return fail("outputs.dat, " + line + ": not the outputs' mantissas");
+    }
     ::${top}(${[...inputs.map((p) => `in_${p.name}`), ...outputs.map((p) => `out_${p.name}`)].join(", ")});
 ${outputs.map(compare).join("\n")}
   }
