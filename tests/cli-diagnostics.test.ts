@@ -164,6 +164,10 @@ const recipes: Partial<Record<Code, () => string>> = {
     put("net.qir", tinyQir.replace("fixed<7,4> #1", "fixed<8,4> #1"));
     return "opt net.qir";
   },
+  QN815: () => {
+    put("model.qnn", "network n { input x: fixed<4,2>[2] output x }\n");
+    return "fmt --check model.qnn";
+  },
 };
 
 /** Codes whose example needs a large or a damaged network; frontend and pass tests raise them. */
@@ -197,7 +201,7 @@ examples("those of the language are in its golden files", () => {
   const texts = readdirSync(golden)
     .filter((f) => f.endsWith(".expect"))
     .map((f) => readFileSync(join(golden, f), "utf8"));
-  for (const code of (Object.keys(codes) as Code[]).filter((c) => c.startsWith("QN8"))) {
+  for (const code of (Object.keys(codes) as Code[]).filter((c) => c.startsWith("QN8") && !Object.hasOwn(recipes, c))) {
     assert.ok(
       texts.some((t) => rendered(t, code) === exampleOf(page, code)),
       `${code}: no tests/golden/qnn/*.expect has the example of spec/diagnostics.md`,
@@ -206,7 +210,7 @@ examples("those of the language are in its golden files", () => {
 });
 
 examples("no code is forgotten", () => {
-  const covered = [...Object.keys(recipes), ...byHand, ...Object.keys(codes).filter((c) => c.startsWith("QN8"))];
+  const covered = new Set([...Object.keys(recipes), ...byHand, ...Object.keys(codes).filter((c) => c.startsWith("QN8"))]);
   assert.equal([...covered].sort(), Object.keys(codes).sort());
 });
 

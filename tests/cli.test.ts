@@ -66,7 +66,7 @@ usage("each wrong command line: exit code 2, one coded message, help, nothing on
     ["tiny.qir --emit graph -MD", /QN401[\s\S]*-MF FILE -MT TARGET/],
     ["tiny.qir --emit verilo", /there is no stage `verilo`[\s\S]*did you mean `verilog`\?/],
     ["tiny.qir --emit ir-after=cmv", /there is no pass `cmv`[\s\S]*did you mean `cmvm`\?/],
-    ["tiny.qir -o fw --hls-style loop", /--hls-style: `loop` is not one of loops, unrolled[\s\S]*did you mean `loops`\?/],
+    ["tiny.qir -o fw --hls-style loop", /--hls-style: `loop` is not one of loops, rolled, unrolled[\s\S]*did you mean `loops`\?/],
     ["sim tiny.qir", /--input X.npy/],
     ["opt tiny.qir --passes lower,simplfy", /no pass `simplfy`[\s\S]*did you mean `simplify`\?/],
     ["opt tiny.qir --passes simplify", /QN401[\s\S]*simplify takes a netlist, and at this point there is a graph/],

@@ -1,5 +1,7 @@
 // `qnnc MODEL -o DIR`: compiles and writes the folder, or prints one stage.
-import { type BuildOptions, compile, readModel, type Source } from "../compile.js";
+
+import { hlsStyles } from "../backends/hls/hls.js";
+import { compile, type Options, readModel, type Source } from "../compile.js";
 import { Reporter } from "../diagnostics.js";
 import type { NodeWith } from "../ir/graph.js";
 import type { NpyArray } from "../npy.js";
@@ -16,7 +18,7 @@ import { optionsOf, readSource } from "./source.js";
 import { writeAll } from "./write-all.js";
 import { checkPlace, reporting } from "./write-folder.js";
 
-function buildOptions(args: Arguments, session: Session): BuildOptions {
+function buildOptions(args: Arguments, session: Session): Options {
   const count = args.whole("vector-count", 1, 1_000_000);
   const seed = args.whole("seed", 0, 2 ** 32 - 1);
   if (args.texts("vectors").length > 0 && (count !== undefined || seed !== undefined)) {
@@ -24,23 +26,25 @@ function buildOptions(args: Arguments, session: Session): BuildOptions {
       help: "the latter shape random vectors, the former gives its own",
     });
   }
+  const hlsStyle = hlsStyles.find((style) => style === args.text("hls-style"));
   return {
     ...optionsOf(args, session),
     ...(count === undefined ? {} : { vectorCount: count }),
     ...(seed === undefined ? {} : { seed }),
-    hlsStyle: args.text("hls-style") === "unrolled" ? "unrolled" : "loops",
+    ...(hlsStyle === undefined ? {} : { hlsStyle }),
   };
 }
 
 /** The arrays of --vectors in the order of the model's inputs; an archive has names, so the model's have to be known first. */
-async function vectorsOf(args: Arguments, source: Source, base: BuildOptions, session: Session): Promise<readonly NpyArray[] | undefined> {
+async function vectorsOf(args: Arguments, source: Source, base: Options, session: Session): Promise<readonly NpyArray[] | undefined> {
   const { reporter } = session;
   const given = readArrays(args.texts("vectors"), session);
   if (!given) return undefined;
   // What is wrong with the model is reported once, by the build itself.
   const model = await readModel(source, base, new Reporter());
-  if (model?.kind !== "graph") return undefined;
-  const inputs = model.ir.inputs.map((id) => model.ir.nodes[id] as NodeWith<"input">);
+  if (model?.ir.kind !== "graph") return undefined;
+  const { ir: graph } = model.ir;
+  const inputs = graph.inputs.map((id) => graph.nodes[id] as NodeWith<"input">);
   const ports = inputs.map((node) => ({ name: node.attrs.name, shape: node.type.shape }));
   const ordered = inOrder(
     given,
@@ -74,11 +78,12 @@ export const build: Handler = async (args, session) => {
   for (const folder of [emit === undefined ? output : undefined, dumpFolder]) {
     if (folder !== undefined && !reporter.failed) reporting(folder, reporter, () => checkPlace(folder, force));
   }
-  const source = readSource(args, session);
+  const ownVectors = args.texts("vectors").length === 0 && base.vectorCount === undefined && base.seed === undefined;
+  const source = await readSource(args, session, ownVectors);
   if (!source) return;
   const vectors = args.texts("vectors").length === 0 ? undefined : await vectorsOf(args, source, base, session);
   if (reporter.failed) return;
-  const options: BuildOptions = vectors ? { ...base, vectors } : base;
+  const options: Options = vectors ? { ...base, vectors } : base;
 
   const dump = dumpFolder === undefined ? undefined : makeIrDump();
   const observe = watch(session, dump);

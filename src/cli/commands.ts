@@ -27,7 +27,7 @@ export const globalFlags: Flags = {
   color: yes("colour messages, or not (--no-color); by default on a terminal unless NO_COLOR is set"),
 };
 
-const model = { model: "the network: Keras .json (with --weights), .h5 or .keras, or .qir" };
+const model = { model: "the network: .qnn; Keras .json (with --weights), .h5 or .keras; or .qir" };
 
 const sourceFlags: Flags = {
   weights: text("weights of a .json model (.h5)", { alias: "w" }),
@@ -45,13 +45,13 @@ export const emitted = ["graph", "netlist", "wat", "verilog", "hls"] as const;
 const buildFlags: Flags = {
   output: text("folder to write; with --emit a file, or - for standard output", { alias: "o" }),
   ...sourceFlags,
-  top: text("name of the top module [default: from the model's file name]"),
+  top: text("name of the top module [default: the network's in .qnn, else from the file name]"),
   ...typeFlags,
   latency: text("pipeline of exactly N clock cycles (0: combinational)"),
   "stage-depth": text("pipeline with at most N adders between registers"),
   clock: text("pipeline for a clock period of NS nanoseconds [default: 5]"),
-  "hls-style": text("form of the dense layers in C++", { choices: ["loops", "unrolled"], default: "loops" }),
-  vectors: text("test inputs: .npy, once for each input in the model's order, or one .npz by name"),
+  "hls-style": text("form of the dense layers in C++ [default: loops]", { choices: ["loops", "rolled", "unrolled"] }),
+  vectors: text("test inputs: .npy, once for each input in the model's order, or one .npz by name [default: the .qnn file's]"),
   "vector-count": text("number of random and corner test inputs [default: 1000]"),
   seed: text("seed of the random test inputs [default: 1]"),
   emit: text(`print one stage instead of a folder: ${emitted.join(", ")}, or ir-after=PASS`),
@@ -72,6 +72,7 @@ export const buildCommand: Command = {
   examples: [
     ["qnnc net.json -w net.h5 -o firmware/", "compile"],
     ["qnnc net.keras --until logits --latency 5 -o firmware/", "drop the softmax, five pipeline stages"],
+    ["qnnc net.qnn --clock 4 -o firmware/", "flags win over what the file sets"],
     ["qnnc net.h5 --emit verilog | less", "look at one stage"],
   ],
   load: async () => (await import("./build.js")).build,
@@ -105,7 +106,7 @@ export const commands: readonly Command[] = [
     usage: "<model>",
     doc: "read the network and prove its ranges; write nothing",
     positional: model,
-    flags: { ...sourceFlags, ...typeFlags },
+    flags: { ...sourceFlags, ...typeFlags, watch: yes("again after every change of a file that was read, until interrupted") },
     load: async () => (await import("./check.js")).check,
   },
   {
@@ -115,6 +116,37 @@ export const commands: readonly Command[] = [
     positional: model,
     flags: { ...sourceFlags, ...typeFlags, json: yes("as JSON") },
     load: async () => (await import("./inspect.js")).inspect,
+  },
+  {
+    name: "fmt",
+    usage: "<file>",
+    doc: "lay out a .qnn file",
+    positional: { file: "a .qnn file, rewritten in place; - for standard input" },
+    flags: {
+      check: yes("write nothing; exit code 1 where the layout differs"),
+      output: text("file to write instead; - for standard output", { alias: "o" }),
+    },
+    load: async () => (await import("./commands-qnn/fmt.js")).fmt,
+  },
+  {
+    name: "import",
+    usage: "<model>",
+    doc: "write a trained model as .qnn, with its weights beside it",
+    positional: model,
+    flags: {
+      output: text("the .qnn to write; its weights go to the .npz beside it; - for standard output", { alias: "o" }),
+      ...sourceFlags,
+    },
+    examples: [["qnnc import net.json -w net.h5 -o net.qnn", "net.qnn and net.npz"]],
+    load: async () => (await import("./commands-qnn/import.js")).importModel,
+  },
+  {
+    name: "lsp",
+    usage: "",
+    doc: "the language server of .qnn, for editors, on standard input and output",
+    positional: {},
+    flags: { stdio: yes("the default; editors give it") },
+    load: async () => (await import("./commands-qnn/lsp.js")).lsp,
   },
   {
     name: "passes",

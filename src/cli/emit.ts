@@ -1,7 +1,6 @@
 // `--emit STAGE`: one stage of a build as text.
-import { type BuildOptions, compile, type Source, simulate, typeModel } from "../compile.js";
+import { compile, type Options, type Source, simulate, type Typed, typeModel } from "../compile.js";
 import { didYouMean, printable, type Reporter } from "../diagnostics.js";
-import type { Graph } from "../ir/graph.js";
 import type { Files } from "../ir/target.js";
 import { type Ir, type Observe, runPasses } from "../passes/pass.js";
 import { allPasses, graphPipeline, netlistPipeline } from "../passes/pipelines.js";
@@ -11,7 +10,7 @@ import { printIr } from "./print-ir.js";
 
 export interface Build {
   readonly source: Source;
-  readonly options: BuildOptions;
+  readonly options: Options;
   readonly reporter: Reporter;
   readonly observe: Observe;
 }
@@ -21,11 +20,14 @@ export type Emitter = (build: Build) => Promise<string | undefined>;
 
 type Stage = (typeof emitted)[number];
 
-const typed = ({ source, options, reporter, observe }: Build): Promise<Graph | undefined> => typeModel(source, options, reporter, observe);
+const typed = ({ source, options, reporter, observe }: Build): Promise<Typed | undefined> => typeModel(source, options, reporter, observe);
 
 const lowered = async (build: Build): Promise<Ir | undefined> => {
-  const graph = await typed(build);
-  return graph && runPasses({ kind: "graph", ir: graph }, netlistPipeline, build, build.observe);
+  const model = await typed(build);
+  return (
+    model &&
+    runPasses({ kind: "graph", ir: model.graph }, netlistPipeline, { options: model.options, reporter: build.reporter }, build.observe)
+  );
 };
 
 /** Several files follow one another, each behind a line that names it. */
@@ -45,16 +47,16 @@ const filesIn =
 
 const stages: Readonly<Record<Stage, Emitter>> = {
   graph: async (build) => {
-    const graph = await typed(build);
-    return graph && printIr({ kind: "graph", ir: graph });
+    const model = await typed(build);
+    return model && printIr({ kind: "graph", ir: model.graph });
   },
   netlist: async (build) => {
     const ir = await lowered(build);
     return ir && printIr(ir);
   },
   wat: async (build) => {
-    const graph = await typed(build);
-    const made = graph && (await simulate(graph, build.reporter));
+    const model = await typed(build);
+    const made = model && (await simulate(model.graph, build.reporter));
     return made && watOf(made.module.wasm);
   },
   verilog: filesIn("rtl"),

@@ -85,9 +85,9 @@ function tableOf(rows: readonly Row[]): string {
 
 export const inspect: Handler = async (args, session) => {
   const options = optionsOf(args, session);
-  const source = readSource(args, session);
-  const graph = source && (await typeModel(source, options, session.reporter));
-  if (!graph) return;
-  const rows = rowsOf(graph);
+  const source = await readSource(args, session);
+  const typed = source && (await typeModel(source, options, session.reporter));
+  if (!typed) return;
+  const rows = rowsOf(typed.graph);
   await writeOutput(args.flag("json") ? `${JSON.stringify(rows, null, 2)}\n` : tableOf(rows), session.reporter);
 };

@@ -1,4 +1,5 @@
 // `qnnc opt FILE.qir --passes a,b`: runs passes on a textual IR.
+import { defaultOptions } from "../compile.js";
 import { didYouMean, printable, type Reporter } from "../diagnostics.js";
 import { parseIr } from "../ir/text/parse.js";
 import { type AnyPass, runPasses } from "../passes/pass.js";
@@ -45,7 +46,7 @@ function fits(kind: string, passes: readonly AnyPass[], reporter: Reporter): boo
 
 export const opt: Handler = async (args, session) => {
   const { reporter } = session;
-  const options = optionsOf(args, session);
+  const options = { ...defaultOptions, ...optionsOf(args, session) };
   const passes = passesOf(args.text("passes") ?? "", reporter);
   const name = args.positional("file");
   if (reporter.failed) return;

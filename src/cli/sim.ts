@@ -32,10 +32,10 @@ async function engineFor(args: Arguments, session: Session): Promise<Engine | un
     return reporter.failed ? undefined : firmwareEngine(model, reporter);
   }
   const options = optionsOf(args, session);
-  const source = readSource(args, session);
+  const source = await readSource(args, session);
   session.progress(`compiling ${model}`);
-  const graph = source && (await typeModel(source, options, reporter));
-  return graph && isEngine(name) ? engines[name](graph, options, reporter) : undefined;
+  const typed = source && (await typeModel(source, options, reporter));
+  return typed && isEngine(name) ? engines[name](typed.graph, typed.options, reporter) : undefined;
 }
 
 /** exp(x − max) / Σ exp(x − max) along the last axis, in double precision. */

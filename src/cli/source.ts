@@ -1,20 +1,27 @@
 // The model that a command works on: its files read, its options checked.
-import { type BuildOptions, defaultOptions, type Source } from "../compile.js";
+import type { Options, Source } from "../compile.js";
 import type { Pipelining } from "../passes/pass.js";
 import type { Arguments } from "./arguments.js";
+import { isQnn, readProject } from "./commands-qnn/read-project.js";
 import { MAX_MODEL_BYTES, readFile } from "./read-file.js";
 import type { Session } from "./session.js";
 import { unknownCommand } from "./usage.js";
 
-/** Reads the files that `args` name; undefined after reporting why not. */
-export function readSource(args: Arguments, session: Session): Source | undefined {
+/** Reads the files that `args` name, and those that a .qnn names, its test vectors where `needsVectors`; undefined after reporting why not. */
+export async function readSource(args: Arguments, session: Session, needsVectors = false): Promise<Source | undefined> {
   const { reporter, files } = session;
   const model = args.positional("model");
   const weights = args.text("weights");
   const unknown = unknownCommand(model);
   if (unknown) return reporter.error("QN400", unknown.message, unknown.help === undefined ? {} : { help: unknown.help });
+  if (isQnn(model) && weights !== undefined) {
+    reporter.error("QN401", "--weights goes with a .json model, and a .qnn names its weights itself", {
+      help: 'write `weights "FILE"` in the network',
+    });
+  }
   if (reporter.failed) return undefined;
   session.progress(`reading ${model}`);
+  if (isQnn(model)) return readProject(model, needsVectors, session);
   const bytes = readFile(model, { limit: MAX_MODEL_BYTES }, reporter);
   if (bytes) files.set(model, bytes);
   if (weights !== undefined && bytes) {
@@ -31,7 +38,7 @@ export function readSource(args: Arguments, session: Session): Source | undefine
 }
 
 /** How to pipeline, from the one flag of three that is given. */
-function pipeliningOf(args: Arguments, session: Session): Pipelining {
+function pipeliningOf(args: Arguments, session: Session): Pipelining | undefined {
   const stages = args.whole("latency", 0, 10000);
   const depth = args.whole("stage-depth", 1, 10000);
   const clock = args.positive("clock");
@@ -43,11 +50,12 @@ function pipeliningOf(args: Arguments, session: Session): Pipelining {
   }
   if (stages !== undefined) return { stages };
   if (depth !== undefined) return { depth };
-  return clock === undefined ? defaultOptions.pipeline : { clock };
+  return clock === undefined ? undefined : { clock };
 }
 
-/** The options that shape the IR, from the flags that are given. */
-export function optionsOf(args: Arguments, session: Session): BuildOptions {
+/** The options that shape the IR: those whose flags are given, and no others, since flags win over what a .qnn says. */
+export function optionsOf(args: Arguments, session: Session): Options {
+  const pipeline = pipeliningOf(args, session);
   const top = args.text("top");
   const until = args.text("until");
   const precision = args.conversion("precision");
@@ -62,8 +70,7 @@ export function optionsOf(args: Arguments, session: Session): BuildOptions {
     });
   }
   return {
-    ...defaultOptions,
-    pipeline: pipeliningOf(args, session),
+    ...(pipeline === undefined ? {} : { pipeline }),
     ...(top === undefined ? {} : { top }),
     ...(until === undefined ? {} : { until }),
     ...(precision === undefined ? {} : { precision }),

@@ -69,8 +69,10 @@ export async function inProcess(args: readonly string[], cwd: string): Promise<P
   const [home, streams] = [process.cwd(), ["stdout", "stderr"] as const];
   const originals = streams.map((name) => process[name].write);
   for (const name of streams) {
-    process[name].write = ((text: string | Uint8Array) => {
+    process[name].write = ((text: string | Uint8Array, ...rest: readonly unknown[]) => {
       texts[name] += typeof text === "string" ? text : new TextDecoder().decode(text);
+      const done = rest.at(-1);
+      if (typeof done === "function") process.nextTick(done);
       return true;
     }) as typeof process.stdout.write;
   }

@@ -27,6 +27,9 @@ interface Term {
   readonly text: string;
 }
 
+/** A term that starts with a minus sign, so that another sign can stand before it. */
+const bracketed = (text: string): string => (text.startsWith("-") ? `(${text})` : text);
+
 /** coefficient·x as a signed term; a power of two is a shift. */
 function product(coefficient: bigint, x: Operand, width: number): Term {
   const c = BigInt.asIntN(width, coefficient);
@@ -38,7 +41,7 @@ function product(coefficient: bigint, x: Operand, width: number): Term {
 
 function sum(terms: readonly Term[], cx: CellContext): string {
   if (terms.length <= TERMS) {
-    return terms.map(({ sign, text }, i) => (i > 0 ? ` ${sign} ${text}` : sign === "-" ? `-${text.includes(" * ") ? `(${text})` : text}` : text)).join("");
+    return terms.map(({ sign, text }, i) => (i > 0 ? ` ${sign} ${bracketed(text)}` : sign === "+" ? text : `-${text.includes(" * ") ? `(${text})` : bracketed(text)}`)).join("");
   }
   const parts: Term[] = [];
   for (let i = 0; i < terms.length; i += TERMS) parts.push({ sign: "+", text: cx.helper(sum(terms.slice(i, i + TERMS), cx)) });
@@ -55,8 +58,6 @@ function choice(a: number, b: number, relation: ">" | "<", cx: CellContext): str
   const compared = common.signed ? signedBits : bits;
   return `(${compared(x, common.width)} ${relation} ${compared(y, common.width)}) ? ${bits(x, cx.width)} : ${bits(y, cx.width)}`;
 }
-
-const bracketed = (text: string): string => (text.startsWith("-") ? `(${text})` : text);
 
 export const cellText: PerCell<string, CellContext> = {
   input: (c, cx) => cx.input(c.attrs.index),

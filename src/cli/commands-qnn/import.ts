@@ -1,5 +1,5 @@
 // `qnnc import MODEL -o model.qnn`: a trained model as readable .qnn, with its weights beside it.
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { readModel } from "../../compile.js";
 import type { Handler } from "../commands.js";
 import { readSource } from "../source.js";
@@ -13,9 +13,9 @@ export const importModel: Handler = async (args, session) => {
       help: "name the file that is written, such as model.qnn; its weights go to model.npz beside it",
     });
   const until = args.text("until");
-  const source = readSource(args, session);
+  const source = await readSource(args, session);
   if (!source || reporter.failed) return;
-  const model = await readModel(source, until === undefined ? {} : { until }, reporter);
+  const model = (await readModel(source, until === undefined ? {} : { until }, reporter))?.ir;
   if (!model || reporter.failed) return;
   if (model.kind === "netlist")
     return void reporter.error("QN401", "this file holds a netlist, and .qnn describes networks", { at: { source: source.model } });
@@ -32,9 +32,15 @@ export const importModel: Handler = async (args, session) => {
     if (printed.weights) session.say(`the text reads its weights from ${weightsFile}, which is written only with -o`);
     return;
   }
+  const weightsPath = output.replace(/[^\\/]*$/, weightsFile);
+  const taken = [...session.files.keys()].find((read) => resolve(read) === resolve(output) || resolve(read) === resolve(weightsPath));
+  if (taken !== undefined)
+    return void reporter.error("QN401", `${taken} would be overwritten, and it is part of the model`, {
+      help: "name another file with -o",
+    });
   // The weights first: a text without them would not build.
   const staged = [
-    ...(printed.weights ? [stageFile(output.replace(/[^\\/]*$/, weightsFile), printed.weights, reporter)] : []),
+    ...(printed.weights ? [stageFile(weightsPath, printed.weights, reporter)] : []),
     stageFile(output, printed.text, reporter),
   ];
   if (staged.some((s) => s === undefined)) for (const s of staged) s?.discard();

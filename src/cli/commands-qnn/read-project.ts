@@ -14,7 +14,7 @@ function isInside(folder: string, file: string): boolean {
 }
 
 /** The project of `model`; undefined where the main file cannot be read. Of other files, those that are not there are left to the frontend, which knows where they are named. */
-export async function readProject(model: string, session: Session): Promise<FileSet | undefined> {
+export async function readProject(model: string, needsVectors: boolean, session: Session): Promise<FileSet | undefined> {
   const { reporter, files } = session;
   const { filesNeeded } = await import("../../frontend/qnn/read-qnn.js");
   const bytes = readFile(model, { limit: MAX_MODEL_BYTES }, reporter);
@@ -29,8 +29,8 @@ export async function readProject(model: string, session: Session): Promise<File
     if (needed.length === 0) return reporter.failed ? undefined : { model, files: own };
     for (const [key, role] of needed) {
       tried.add(key);
-      // Vectors are read where they are used: they may be large, and only some commands need them.
-      if (role === "vectors" || role === "data" || !existsSync(key) || !statSync(key).isFile()) continue;
+      // Samples may be large, and only some commands need them.
+      if (role === "data" || (role === "vectors" && !needsVectors) || !existsSync(key) || !statSync(key).isFile()) continue;
       if (!isInside(folder, key)) {
         reporter.error("QN810", `${key} is a link that leads out of the project folder`, {
           at: { source: key },

@@ -35,12 +35,14 @@ export const watching =
     for (let now: Session = session; ; now = makeSession(session)) {
       const start = performance.now();
       await command(args, now);
+      // A model that was never there is not waited for; one that is gone for a moment, while it is saved, is.
+      if (now === session && now.files.size === 0) return;
       now.finish();
-      const files = [...now.files.keys()].filter((f) => f !== "-");
-      if (files.length === 0) return;
+      const files = [...new Set([args.positional("model"), ...now.files.keys()])];
+      const changed = changeOf(files);
       session.say(
         `checked in ${Math.round(performance.now() - start)} ms; waiting for a change of ${files.length === 1 ? files[0] : `${files.length} files`}`,
       );
-      await changeOf(files);
+      await changed;
     }
   };

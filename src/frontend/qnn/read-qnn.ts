@@ -51,7 +51,9 @@ export async function filesNeeded(set: FileSet): Promise<ReadonlyMap<string, Rol
   for (const { source, tree } of program?.files ?? []) {
     for (const { path, role } of referencesOf(tree)) {
       const key = keyOf(set, source, path);
-      if (key !== undefined && !set.files.has(key)) needed.set(key, role);
+      // A file may be needed twice: one that the network is built from counts first.
+      const isAside = role === "vectors" || role === "data";
+      if (key !== undefined && !set.files.has(key) && !(isAside && needed.has(key))) needed.set(key, role);
     }
   }
   return needed;
