@@ -35,7 +35,8 @@ function check(n: Netlist, seed: number): void {
 
 const netlists = fullTier ? 60 : 20;
 const graphs = fullTier ? 40 : 12;
-for (let seed = 1; seed <= netlists; seed++) test(`random netlist ${seed}`, () => check(randomNetlist(seed, { cells: 60, outputs: 8 }), seed));
+for (let seed = 1; seed <= netlists; seed++)
+  test(`random netlist ${seed}`, () => check(randomNetlist(seed, { cells: 60, outputs: 8 }), seed));
 for (let seed = 1; seed <= graphs; seed++) test(`random graph ${seed}`, () => check(lowerGraph(randomGraph(seed, { maxWidth: 40 })), seed));
 
 const port = (name: string, width: number, elements = 1) => ({ name, shape: [elements], type: { signed: false, width, int: width } });
@@ -95,13 +96,19 @@ test("registers are shared in one chain, constants and unread cells pass none", 
   assert.match(text, "reg [4:0] v2_r1, v2_r2;");
   assert.match(text, "v2 = {1'd0, v0_r1} + 5'd5;");
   assert.match(text, "v3 = {1'd0, v0_r3} + 5'd10;");
-  assert.not.match(text, /v1|v4/);
+  assert.not.match(text, /\bv1\b|\bv4\b/);
 });
 
 test("vectors as text", () => {
   const b = new NetBuilder("hex", [""]);
-  const x = b.input({ ...port("x", 0, 3), type: fixed(6, 6) }, [0, 1, 2].map(() => ({ lo: -32n, hi: 31n })));
-  const wide = b.input(port("wide", 64, 65), Array.from({ length: 65 }, () => ({ lo: 0n, hi: (1n << 64n) - 1n })));
+  const x = b.input(
+    { ...port("x", 0, 3), type: fixed(6, 6) },
+    [0, 1, 2].map(() => ({ lo: -32n, hi: 31n })),
+  );
+  const wide = b.input(
+    port("wide", 64, 65),
+    Array.from({ length: 65 }, () => ({ lo: 0n, hi: (1n << 64n) - 1n })),
+  );
   b.output({ ...port("y", 0), type: fixed(6, 6) }, [x[0]!]);
   b.output(port("z", 64), [wide[64]!]);
   const n = b.done();
@@ -124,7 +131,10 @@ test("a testbench fails on every altered golden value, on missing and surplus li
   targets.forEach(({ k, e }, i) => {
     const sample = (i * 7) % 20;
     const text = simulate(pipelined, withWrongOutput(n, vectors, k, sample, e));
-    assert.match(text, new RegExp(`^FAIL vector ${sample}: ${n.outputs[k]!.name}\\[${e}\\] = -?\\d+, expected -?\\d+\\nFAIL 1 of 20 vectors$`));
+    assert.match(
+      text,
+      new RegExp(`^FAIL vector ${sample}: ${n.outputs[k]!.name}\\[${e}\\] = -?\\d+, expected -?\\d+\\nFAIL 1 of 20 vectors$`),
+    );
   });
   const shortened = (from: "inputs" | "outputs") => ({ ...vectors, [from]: vectors[from].map((p) => p.slice(0, 19)) });
   withTempDir((folder) => {
@@ -134,7 +144,13 @@ test("a testbench fails on every altered golden value, on missing and surplus li
       writeFiles(folder, new Map([[`tb/vectors/${from}.hex`, text]]));
       assert.match(runIcarus(folder, n.name), from === "inputs" ? /more lines than/ : /has no such line/);
     }
-    writeFiles(folder, new Map([["tb/vectors/inputs.hex", ""], ["tb/vectors/outputs.hex", ""]]));
+    writeFiles(
+      folder,
+      new Map([
+        ["tb/vectors/inputs.hex", ""],
+        ["tb/vectors/outputs.hex", ""],
+      ]),
+    );
     assert.match(runIcarus(folder, n.name), /^FAIL 0 of 0 vectors/m);
     const late = { ...pipelined, schedule: { ...pipelined.schedule, latency: pipelined.schedule.latency + 1 } };
     writeDesign(folder, pipelined, vectors);

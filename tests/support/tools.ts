@@ -7,23 +7,23 @@ import { skip } from "./golden.js";
 
 /** Whether a program is on PATH; says so where it is not, and throws under REQUIRE_TOOLS=1. */
 export function hasTool(name: string): boolean {
-  const found = (process.env["PATH"] ?? "").split(delimiter).some((folder) => isExecutable(join(folder, name)));
+  const found = (process.env.PATH ?? "").split(delimiter).some((folder) => isExecutable(join(folder, name)));
   if (!found) missing(`${name} is not installed`);
   return found;
 }
 
 /** The folder of Xilinx's ap_fixed.h (AP_TYPES, else /tmp/ap_types); skips like `hasTool`. */
 export function apTypes(): string | undefined {
-  const found = [process.env["AP_TYPES"], "/tmp/ap_types"].find((folder) => folder !== undefined && exists(join(folder, "ap_fixed.h")));
+  const found = [process.env.AP_TYPES, "/tmp/ap_types"].find((folder) => folder !== undefined && exists(join(folder, "ap_fixed.h")));
   if (found === undefined) missing("the ap_fixed headers are absent (set AP_TYPES)");
   return found;
 }
 
 /** Whether the slow tests run too (QNNC_TIER=full). */
-export const fullTier = process.env["QNNC_TIER"] === "full";
+export const fullTier = process.env.QNNC_TIER === "full";
 
 function missing(what: string): void {
-  if (process.env["REQUIRE_TOOLS"] === "1") throw new Error(`REQUIRE_TOOLS=1, and ${what}`);
+  if (process.env.REQUIRE_TOOLS === "1") throw new Error(`REQUIRE_TOOLS=1, and ${what}`);
   skip(what);
 }
 

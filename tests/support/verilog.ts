@@ -8,10 +8,14 @@ import { type Prng, prng } from "../../src/sim/prng.js";
 import { interpret } from "../../src/sim/reference.js";
 import type { CellCases } from "./cell-cases.js";
 import { randomInputs } from "./random-netlist.js";
-import { run, type RunResult, withTempDir, writeFiles } from "./tools.js";
+import { type RunResult, run, withTempDir, writeFiles } from "./tools.js";
 
 /** The netlist under a name, with port names that Verilog allows (the cell cases call theirs `signed` and `unsigned`). */
-export const renamed = (n: Netlist, name: string): Netlist => ({ ...n, name, outputs: n.outputs.map((p) => ({ ...p, name: `${p.name}_out` })) });
+export const renamed = (n: Netlist, name: string): Netlist => ({
+  ...n,
+  name,
+  outputs: n.outputs.map((p) => ({ ...p, name: `${p.name}_out` })),
+});
 
 export function writeDesign(folder: string, n: Netlist, vectors: Vectors): void {
   writeFiles(folder, verilog.emit(n, {}));
@@ -20,22 +24,42 @@ export function writeDesign(folder: string, n: Netlist, vectors: Vectors): void 
 
 /** The testbench's output in Icarus; compiler messages come first and make it differ from `PASS …`. */
 export function runIcarus(folder: string, top: string): string {
-  const compiled = run("iverilog", ["-g2005", "-Wall", "-s", `${top}_tb`, "-o", "tb.vvp", `rtl/${top}.v`, `tb/${top}_tb.v`], { cwd: folder });
+  const compiled = run("iverilog", ["-g2005", "-Wall", "-s", `${top}_tb`, "-o", "tb.vvp", `rtl/${top}.v`, `tb/${top}_tb.v`], {
+    cwd: folder,
+  });
   if (compiled.code !== 0 || compiled.text !== "") return compiled.text || `iverilog: ${compiled.code}`;
   return run("vvp", ["-n", "tb.vvp"], { cwd: folder, timeoutMs: 300_000 }).text.trim();
 }
 
 /** The testbench's output in Verilator. C++ is compiled without optimisation: building takes longer than running. */
 export function runVerilator(folder: string, top: string): string {
-  const args = ["--binary", "--timing", "-CFLAGS", "-O0", "-j", "2", "--top-module", `${top}_tb`, "--Mdir", "obj", `rtl/${top}.v`, `tb/${top}_tb.v`];
+  const args = [
+    "--binary",
+    "--timing",
+    "-CFLAGS",
+    "-O0",
+    "-j",
+    "2",
+    "--top-module",
+    `${top}_tb`,
+    "--Mdir",
+    "obj",
+    `rtl/${top}.v`,
+    `tb/${top}_tb.v`,
+  ];
   const built = run("verilator", args, { cwd: folder, timeoutMs: 600_000 });
   if (built.code !== 0) return built.text;
-  return run(join(folder, "obj", `V${top}_tb`), [], { cwd: folder, timeoutMs: 300_000 }).stdout.split("\n").filter((l) => /^(PASS|FAIL)/.test(l)).join("\n");
+  return run(join(folder, "obj", `V${top}_tb`), [], { cwd: folder, timeoutMs: 300_000 })
+    .stdout.split("\n")
+    .filter((l) => /^(PASS|FAIL)/.test(l))
+    .join("\n");
 }
 
 /** Verilator's lint of core and wrapper; empty where it is clean. */
 export const lint = (folder: string, top: string): string => {
-  const r: RunResult = run("verilator", ["--lint-only", "-Wall", "--top-module", `${top}_axis`, `rtl/${top}_axis.v`, `rtl/${top}.v`], { cwd: folder });
+  const r: RunResult = run("verilator", ["--lint-only", "-Wall", "--top-module", `${top}_axis`, `rtl/${top}_axis.v`, `rtl/${top}.v`], {
+    cwd: folder,
+  });
   return r.code === 0 ? r.text : r.text || `verilator: ${r.code}`;
 };
 
@@ -66,7 +90,11 @@ export function randomSchedule(n: Netlist, r: Prng): Schedule {
 }
 
 /** Several cases side by side in one module; shorter ones repeat their samples. */
-export function mergeCases(cases: readonly CellCases[], name: string, vectorsOf: (c: CellCases) => Vectors): { readonly netlist: Netlist; readonly vectors: Vectors } {
+export function mergeCases(
+  cases: readonly CellCases[],
+  name: string,
+  vectorsOf: (c: CellCases) => Vectors,
+): { readonly netlist: Netlist; readonly vectors: Vectors } {
   const all = cases.map((c) => ({ n: c.netlist, name: c.name, v: vectorsOf(c) }));
   const count = Math.max(...all.map(({ v }) => v.count));
   const cells: Netlist["cells"][number][] = [];
@@ -74,7 +102,11 @@ export function mergeCases(cases: readonly CellCases[], name: string, vectorsOf:
   let elements = 0;
   for (const { n, name } of all) {
     const base = cells.length;
-    const moved = <P extends { readonly name: string; readonly elements: readonly number[] }>(p: P): P => ({ ...p, name: `${name}_${p.name}`, elements: p.elements.map((e) => e + base) });
+    const moved = <P extends { readonly name: string; readonly elements: readonly number[] }>(p: P): P => ({
+      ...p,
+      name: `${name}_${p.name}`,
+      elements: p.elements.map((e) => e + base),
+    });
     for (const c of n.cells) {
       const attrs = c.op === "input" ? { index: c.attrs.index + elements } : c.attrs;
       cells.push({ ...c, args: c.args.map((a) => a + base), attrs } as typeof c);
@@ -84,7 +116,8 @@ export function mergeCases(cases: readonly CellCases[], name: string, vectorsOf:
     outputs.push(...n.outputs.map(moved));
     elements += n.inputs.reduce((sum, p) => sum + p.elements.length, 0);
   }
-  const repeated = (side: "inputs" | "outputs"): Vectors["inputs"] => all.flatMap(({ v }) => v[side].map((port) => Array.from({ length: count }, (_, s) => port[s % v.count]!)));
+  const repeated = (side: "inputs" | "outputs"): Vectors["inputs"] =>
+    all.flatMap(({ v }) => v[side].map((port) => Array.from({ length: count }, (_, s) => port[s % v.count]!)));
   const netlist: Netlist = { name, cells, ranges, inputs, outputs, layer: cells.map(() => 0), layers: [""] };
   return { netlist, vectors: { count, inputs: repeated("inputs"), outputs: repeated("outputs") } };
 }
@@ -93,6 +126,8 @@ export function mergeCases(cases: readonly CellCases[], name: string, vectorsOf:
 export function withWrongOutput(n: Netlist, v: Vectors, port: number, sample: number, element: number): Vectors {
   const range = rangeOf(n.outputs[port]!.type);
   const change = (m: bigint): bigint => (m === range.hi ? m - 1n : m + 1n);
-  const outputs = v.outputs.map((rows, p) => rows.map((row, s) => (p === port && s === sample ? row.map((m, e) => (e === element ? change(m) : m)) : row)));
+  const outputs = v.outputs.map((rows, p) =>
+    rows.map((row, s) => (p === port && s === sample ? row.map((m, e) => (e === element ? change(m) : m)) : row)),
+  );
   return { ...v, outputs };
 }

@@ -15,7 +15,10 @@ const targets = {
   clean: "remove build/",
 } as const;
 
-const help = (): string => Object.entries(targets).map(([name, doc]) => `\t@echo "  make ${name.padEnd(13)}  ${doc}"`).join("\n");
+const help = (): string =>
+  Object.entries(targets)
+    .map(([name, doc]) => `\t@echo "  make ${name.padEnd(13)}  ${doc}"`)
+    .join("\n");
 
 /** Every name in it is an identifier, so nothing needs quoting. */
 export function makefile(n: Netlist): string {

@@ -72,7 +72,13 @@ ${portLines([
 
   wire core_valid;
 ${outputWires(n.outputs)}
-${wire(outBits, `result = {${n.outputs.map((_, k) => `out${k}`).toReversed().join(", ")}}`)}
+${wire(
+  outBits,
+  `result = {${n.outputs
+    .map((_, k) => `out${k}`)
+    .toReversed()
+    .join(", ")}}`,
+)}
   ${n.name} core (
     ${connections.join(",\n    ")}
   );

@@ -2,8 +2,8 @@
 // Sums and products are taken modulo 2^width, which is exact because the range, and so the width, holds the true result.
 import type { PerCell } from "../../ir/cells.js";
 import { fit, hull, type Range } from "../../ir/fixed.js";
-import type { LookupTable } from "./lookup-tables.js";
 import { bits, literal, type Operand, signedBits } from "./bits.js";
+import type { LookupTable } from "./lookup-tables.js";
 
 export interface CellContext {
   /** Width of the result. */
@@ -36,12 +36,19 @@ function product(coefficient: bigint, x: Operand, width: number): Term {
   const magnitude = c < 0n ? -c : c;
   const shift = magnitude.toString(2).length - 1;
   const isPower = magnitude === 1n << BigInt(shift);
-  return { sign: c < 0n ? "-" : "+", text: isPower ? signedBits(x, width, shift) : `${signedBits(x, width)} * ${literal(magnitude, width, true)}` };
+  return {
+    sign: c < 0n ? "-" : "+",
+    text: isPower ? signedBits(x, width, shift) : `${signedBits(x, width)} * ${literal(magnitude, width, true)}`,
+  };
 }
 
 function sum(terms: readonly Term[], cx: CellContext): string {
   if (terms.length <= TERMS) {
-    return terms.map(({ sign, text }, i) => (i > 0 ? ` ${sign} ${bracketed(text)}` : sign === "+" ? text : `-${text.includes(" * ") ? `(${text})` : bracketed(text)}`)).join("");
+    return terms
+      .map(({ sign, text }, i) =>
+        i > 0 ? ` ${sign} ${bracketed(text)}` : sign === "+" ? text : `-${text.includes(" * ") ? `(${text})` : bracketed(text)}`,
+      )
+      .join("");
   }
   const parts: Term[] = [];
   for (let i = 0; i < terms.length; i += TERMS) parts.push({ sign: "+", text: cx.helper(sum(terms.slice(i, i + TERMS), cx)) });
@@ -51,7 +58,7 @@ function sum(terms: readonly Term[], cx: CellContext): string {
 /** The larger operand for `>`, the smaller for `<`; where the ranges decide, no comparison is written. */
 function choice(a: number, b: number, relation: ">" | "<", cx: CellContext): string {
   const [ra, rb] = [cx.range(a), cx.range(b)];
-  const [never, always] = relation === ">" ? [ra.hi <= rb.lo, ra.lo >= rb.hi] : [ra.lo >= rb.hi, ra.hi <= rb.lo];
+  const [never, always] = relation === ">" ? [a === b || ra.hi <= rb.lo, ra.lo >= rb.hi] : [a === b || ra.lo >= rb.hi, ra.hi <= rb.lo];
   if (never || always) return bits(cx.read(never ? b : a), cx.width);
   const common = fit(hull(ra, rb));
   const [x, y] = [cx.read(a), cx.read(b)];

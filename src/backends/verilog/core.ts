@@ -1,10 +1,11 @@
 // rtl/<top>.v: the netlist as one pipelined module, cell by cell, grouped by the model's layers.
 import { assert } from "../../diagnostics.js";
 import { type Cell, dispatch } from "../../ir/cells.js";
-import { fit, type Range } from "../../ir/fixed.js";
+import { fit } from "../../ir/fixed.js";
 import type { Netlist } from "../../ir/netlist.js";
 import { bits, commaLines, declared, literal, type Operand, type Signal, slice } from "./bits.js";
 import { type CellContext, cellText } from "./cells.js";
+import { knownValues } from "./known-values.js";
 import { type LookupTable, LookupTables } from "./lookup-tables.js";
 import { busWidth, checkNames, describePort, partSelect, portLines } from "./ports.js";
 
@@ -42,8 +43,6 @@ interface Section {
  * propagate every glitch along every path; but Yosys takes time quadratic in a block's length. */
 const MAX_BLOCK = 1000;
 
-const isZero = (r: Range): boolean => r.lo === 0n && r.hi === 0n;
-
 /** Layer names come from the user: printable ASCII only, and nothing that a comment or a preprocessor could take for its own. */
 export const commentSafe = (text: string): string =>
   text
@@ -70,6 +69,7 @@ class CoreEmitter {
   private readonly buses: readonly Tracked[];
   private readonly places: readonly { readonly bus: Tracked; readonly offset: number; readonly width: number }[];
   private readonly tables: LookupTables;
+  private readonly known: readonly (bigint | undefined)[];
   private sinks = 0;
 
   constructor(private readonly n: Netlist) {
@@ -77,8 +77,11 @@ class CoreEmitter {
     this.prefix = namePrefix(n);
     this.tables = new LookupTables(`${this.prefix}table`);
     this.latency = n.schedule?.latency ?? 0;
+    this.known = knownValues(n);
     this.buses = n.inputs.map((p) => ({ name: p.name, width: busWidth(p), signed: false, mask: 0n }));
-    this.places = n.inputs.flatMap((p, k) => p.elements.map((_, i) => ({ bus: this.buses[k]!, offset: i * p.type.width, width: p.type.width })));
+    this.places = n.inputs.flatMap((p, k) =>
+      p.elements.map((_, i) => ({ bus: this.buses[k]!, offset: i * p.type.width, width: p.type.width })),
+    );
     this.delays = n.cells.map(() => []);
   }
 
@@ -88,16 +91,14 @@ class CoreEmitter {
 
   /** The value of a cell as stage `at` reads it. What depends on no input passes no register. */
   private operand(id: number, at: number, reads: Read[]): Operand {
-    const c = this.n.cells[id]!;
-    const r = this.n.ranges[id]!;
-    if (c.op === "const") return c.attrs.value;
-    if (isZero(r)) return 0n;
+    const value = this.known[id];
+    if (value !== undefined) return value;
     const delay = this.written[id]!.dynamic ? at - this.stage(id) : 0;
     assert(delay >= 0 && at <= this.latency, `verilog: %${id} of stage ${this.stage(id)} is read at stage ${at} of ${this.latency}`);
     const chain = this.delays[id]!;
     while (chain.length <= delay) {
       const name = `${this.prefix}v${id}${chain.length === 0 ? "" : `_r${chain.length}`}`;
-      chain.push({ name, ...fit(r), mask: 0n });
+      chain.push({ name, ...fit(this.n.ranges[id]!), mask: 0n });
     }
     return signalOf(chain[delay]!, reads);
   }
@@ -109,7 +110,10 @@ class CoreEmitter {
     let dynamic = false;
     const cx: CellContext = {
       width,
-      range: (arg) => this.n.ranges[arg]!,
+      range: (arg) => {
+        const value = this.known[arg];
+        return value === undefined ? this.n.ranges[arg]! : { lo: value, hi: value };
+      },
       read: (arg) => {
         dynamic ||= this.written[arg]?.dynamic ?? false;
         return this.operand(arg, this.stage(id), reads);
@@ -229,7 +233,7 @@ class CoreEmitter {
   text(): string {
     const { n, latency } = this;
     n.cells.forEach((c, id) => {
-      this.written.push(c.op === "const" || isZero(n.ranges[id]!) ? undefined : this.write(c, id));
+      this.written.push(this.known[id] === undefined ? this.write(c, id) : undefined);
     });
     const outputs = this.outputs();
     this.findReads();
@@ -249,7 +253,12 @@ class CoreEmitter {
         { direction: "input", width: 1, name: "in_valid" },
         ...n.inputs.map((p) => ({ direction: "input" as const, width: busWidth(p), name: p.name, note: describePort(p) })),
         { direction: "output", width: 1, name: "out_valid" },
-        ...n.outputs.map((p, k) => ({ direction: outputs.isReg[k] ? ("output reg" as const) : ("output" as const), width: busWidth(p), name: p.name, note: describePort(p) })),
+        ...n.outputs.map((p, k) => ({
+          direction: outputs.isReg[k] ? ("output reg" as const) : ("output" as const),
+          width: busWidth(p),
+          name: p.name,
+          note: describePort(p),
+        })),
       ]),
       ");",
       ...(tables === "" ? [] : [tables, ""]),
@@ -265,7 +274,12 @@ class CoreEmitter {
   }
 }
 
-const signalOf = (of: Tracked, reads: Read[]): Signal => ({ name: of.name, width: of.width, signed: of.signed, read: (mask) => void reads.push({ of, mask }) });
+const signalOf = (of: Tracked, reads: Read[]): Signal => ({
+  name: of.name,
+  width: of.width,
+  signed: of.signed,
+  read: (mask) => void reads.push({ of, mask }),
+});
 
 /** Runs of bits that nothing reads, such as those that a rounding drops. */
 function unreadBits(x: Tracked): readonly string[] {

@@ -13,7 +13,9 @@ const vector = (width: number): string => (width === 1 ? "" : `[${width - 1}:0] 
 
 /** Operands outside the table do not occur; `x` leaves them to synthesis and would show in simulation. */
 function functionText(name: string, { lo, entries, operandWidth, width }: LookupTable): string {
-  const rows = entries.map((y, i) => `      ${literal(BigInt.asUintN(operandWidth, lo + BigInt(i)), operandWidth)}: ${name} = ${literal(y, width)};`);
+  const rows = entries.map(
+    (y, i) => `      ${literal(BigInt.asUintN(operandWidth, lo + BigInt(i)), operandWidth)}: ${name} = ${literal(y, width)};`,
+  );
   return [
     `  // Operands ${lo} to ${lo + BigInt(entries.length - 1)}.`,
     `  function ${vector(width)}${name}(input ${vector(operandWidth)}code);`,

@@ -37,7 +37,9 @@ const PREFIX = { input: "input  wire", output: "output wire", "output reg": "out
 type PortDirection = keyof typeof PREFIX;
 
 /** `input wire [7:0] x`, with the ranges in one column. */
-export function portLines(lines: readonly { readonly direction: PortDirection; readonly width: number; readonly name: string; readonly note?: string }[]): string {
+export function portLines(
+  lines: readonly { readonly direction: PortDirection; readonly width: number; readonly name: string; readonly note?: string }[],
+): string {
   const column = Math.max(...lines.map((l) => vectorRange(l.width).length));
   return lines
     .map(({ direction, width, name, note }, i) => {
@@ -55,6 +57,9 @@ const IDENTIFIER = /^[A-Za-z][A-Za-z0-9_]*$/;
 export function checkNames(netlist: Netlist): void {
   const names = [...netlist.inputs, ...netlist.outputs].map((p) => p.name);
   for (const name of [netlist.name, ...names]) assert(IDENTIFIER.test(name), `verilog: ${JSON.stringify(name)} is not an identifier`);
-  assert(new Set([...names, "clk", "in_valid", "out_valid"]).size === names.length + 3, `verilog: port names ${names.join(", ")} are not distinct`);
+  assert(
+    new Set([...names, "clk", "in_valid", "out_valid"]).size === names.length + 3,
+    `verilog: port names ${names.join(", ")} are not distinct`,
+  );
   assert(netlist.inputs.length > 0 && netlist.outputs.length > 0, "verilog: a module needs an input and an output");
 }

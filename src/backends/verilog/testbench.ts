@@ -7,7 +7,8 @@ import { type BusPort, busWidth, outputWires, partSelect, placed, sideWidth, vec
 function comparePort(port: BusPort, k: number, offset: number, whole: number): string {
   const { width, signed } = port.type;
   const golden = `golden${partSelect(offset, busWidth(port), whole)}`;
-  const lines = (body: readonly string[]): string => [`      if (out${k} !== ${golden}) begin`, ...body.map((l) => `        ${l}`), "        wrong = 1'b1;", "      end"].join("\n");
+  const lines = (body: readonly string[]): string =>
+    [`      if (out${k} !== ${golden}) begin`, ...body.map((l) => `        ${l}`), "        wrong = 1'b1;", "      end"].join("\n");
   if (width === 0) return lines([`if (failed == 0) $display("FAIL vector %0d: ${port.name} = %b, expected 0", received, out${k});`]);
   const element = (vector: string, from: string): string => {
     const select = port.elements.length * width === 1 ? vector : `${vector}[${from}i * ${width} +: ${width}]`;
@@ -31,7 +32,10 @@ function readLine(task: string, file: string, into: string, bits: number): strin
     "    begin",
     "      status = 1;",
     ...scans,
-    `      if (status == 1) ${into} = {${words.toReversed().map((w) => w.name).join(", ")}};`,
+    `      if (status == 1) ${into} = {${words
+      .toReversed()
+      .map((w) => w.name)
+      .join(", ")}};`,
     "    end",
     "  endtask",
   ].join("\n");
@@ -120,7 +124,9 @@ ${readLine("read_output", "outputs", "golden", outBits)}
       read_output;
       wrong = status != 1;
       if (wrong && failed == 0) $display("FAIL vector %0d: %0s has no such line", received, OUTPUTS);
-${placed(n.outputs).map(({ port, offset }, k) => comparePort(port, k, offset, outBits)).join("\n")}
+${placed(n.outputs)
+  .map(({ port, offset }, k) => comparePort(port, k, offset, outBits))
+  .join("\n")}
       if (wrong) failed = failed + 1;
       received = received + 1;
     end
