@@ -67,37 +67,51 @@ function report(mismatch: Mismatch, reporter: Reporter): undefined {
   });
 }
 
-export async function compile(source: Source, asked: Options, reporter: Reporter, observe?: Observe): Promise<Artifacts | undefined> {
+/** The two steps that wait for binaryen; the command line runs them in a worker, beside the passes and emitters. */
+export interface Engine {
+  compileSimulator(graph: Graph, reporter: Reporter): Promise<SimulatorModule | undefined>;
+  selfCheck(netlist: Netlist, vectors: Vectors): Promise<Mismatch | undefined>;
+}
+
+export interface CompileHooks {
+  readonly observe?: Observe;
+  readonly engine?: Engine;
+}
+
+export async function compile(source: Source, asked: Options, reporter: Reporter, hooks: CompileHooks = {}): Promise<Artifacts | undefined> {
+  const { observe, engine = { compileSimulator, selfCheck } } = hooks;
   const typed = await typeModel(source, asked, reporter, observe);
-  const sim = typed && (await simulate(typed.graph, reporter));
-  if (!sim) return undefined;
+  if (!typed) return undefined;
   const { graph, options } = typed;
 
+  const compiling = engine.compileSimulator(graph, reporter);
   const lowered = runPasses({ kind: "graph", ir: graph }, netlistPipeline, { options, reporter }, observe);
-  if (lowered?.kind !== "netlist") return undefined;
+  const module = await compiling;
+  if (!module || lowered?.kind !== "netlist") return undefined;
   const netlist = lowered.ir;
 
   const given = options.vectors ?? (options.vectorsFile && vectorsIn(options.vectorsFile, source, graph, reporter));
   if (options.vectorsFile && !given) return undefined;
   const vectors = makeVectors(
     graph,
-    sim.simulator,
+    await instantiate(module),
     { count: options.vectorCount, seed: options.seed, ...(given ? { given } : {}) },
     reporter,
   );
   if (!vectors) return undefined;
-  const mismatch = await selfCheck(netlist, vectors);
-  if (mismatch) return report(mismatch, reporter);
+  const checking = engine.selfCheck(netlist, vectors);
 
   const clockNs = "clock" in options.pipeline ? options.pipeline.clock : (options.clockNs ?? 5);
   const names = portNames(graph);
   const files = new Map<string, string | Uint8Array>([
     ...verilog.emit(netlist, {}),
     ...hls.emit({ graph, netlist }, { style: options.hlsStyle, names, clockNs: options.hlsClockNs ?? clockNs }),
-    ...emitSimulator(sim.module, netlist.name),
+    ...emitSimulator(module, netlist.name),
     ...vectorFiles(graph, netlist, vectors),
     ...project({ netlist, clockNs }),
   ]);
+  const mismatch = await checking;
+  if (mismatch) return report(mismatch, reporter);
   const manifest = await makeManifest({
     version,
     graph,
@@ -108,7 +122,7 @@ export async function compile(source: Source, asked: Options, reporter: Reporter
     files,
   });
   files.set("manifest.json", `${JSON.stringify(manifest, null, 2)}\n`);
-  return { graph, netlist, simulator: sim.module, vectors, manifest, files };
+  return { graph, netlist, simulator: module, vectors, manifest, files };
 }
 
 /** tb/vectors: .hex for Verilog, .dat for C++, .npy of exact values for everything else. */

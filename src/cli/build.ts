@@ -15,6 +15,7 @@ import { outputsOf, withoutSlash } from "./outputs.js";
 import { inOrder, readArrays } from "./read-arrays.js";
 import type { Session } from "./session.js";
 import { optionsOf, readSource } from "./source.js";
+import { workerEngine } from "./worker-engine.js";
 import { writeAll } from "./write-all.js";
 import { checkPlace, reporting } from "./write-folder.js";
 
@@ -78,6 +79,9 @@ export const build: Handler = async (args, session) => {
   for (const folder of [emit === undefined ? output : undefined, dumpFolder]) {
     if (folder !== undefined && !reporter.failed) reporting(folder, reporter, () => checkPlace(folder, force));
   }
+  if (reporter.failed) return;
+  // Started before the model is read: loading binaryen takes most of a second, and the worker has a core of its own.
+  const engine = emitter === undefined ? workerEngine() : undefined;
   const ownVectors = args.texts("vectors").length === 0 && base.vectorCount === undefined && base.seed === undefined;
   const source = await readSource(args, session, ownVectors);
   if (!source) return;
@@ -89,7 +93,7 @@ export const build: Handler = async (args, session) => {
   const observe = watch(session, dump);
   session.progress(`compiling ${source.model}`);
   const text = emitter && (await emitter({ source, options, reporter, observe }));
-  const artifacts = emitter ? undefined : await compile(source, options, reporter, observe);
+  const artifacts = emitter ? undefined : await compile(source, options, reporter, { observe, ...(engine ? { engine } : {}) });
   // Dumps are for looking into failures, so they are written also after one.
   const dumped = dump?.files();
   if (dumped && dumpFolder !== undefined && dumped.size > 0)

@@ -41,7 +41,7 @@ function joined(files: Files, folder: string): string {
 const filesIn =
   (folder: string): Emitter =>
   async ({ source, options, reporter, observe }) => {
-    const artifacts = await compile(source, options, reporter, observe);
+    const artifacts = await compile(source, options, reporter, { observe });
     return artifacts && joined(artifacts.files, folder);
   };
 

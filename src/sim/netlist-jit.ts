@@ -1,4 +1,5 @@
 // The netlist as WebAssembly, one 64-bit integer a cell: fast enough to run every build's netlist on all its vectors.
+import { loadBinaryen } from "./binaryen.js";
 import type { Reporter } from "../diagnostics.js";
 import { type CellOf, dispatch, type PerCell } from "../ir/cells.js";
 import { fit, MAX_WIDTH, type Range } from "../ir/fixed.js";
@@ -103,7 +104,7 @@ export async function compileNetlist(netlist: Netlist, reporter: Reporter): Prom
       layer === "" ? {} : { at: { layer } },
     );
   }
-  const b = (await import("binaryen")).default;
+  const b = await loadBinaryen();
   const count = netlist.cells.length;
   const batch = Math.max(1, Math.min(MAX_BATCH, Math.floor(BATCH_BYTES / (count * CELL_BYTES))));
   const { instance } = await WebAssembly.instantiate(assemble(b, netlist, batch) as Uint8Array<ArrayBuffer>);

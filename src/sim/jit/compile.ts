@@ -1,4 +1,5 @@
 // compileSimulator: Graph → one WebAssembly module that computes the network exactly, SPAN samples at a time. Its interface is spec/simulator.md.
+import { loadBinaryen } from "../binaryen.js";
 import { assert, type Reporter } from "../../diagnostics.js";
 import { exponent, printFixed } from "../../ir/fixed.js";
 import type { Graph, Node, NodeWith } from "../../ir/graph.js";
@@ -21,7 +22,7 @@ const MAX_BYTES = 2 ** 31;
 /** Every value of the graph must be typed. Values that pass 64 bits are reported with their layer (QN301). */
 export async function compileSimulator(graph: Graph, reporter: Reporter): Promise<SimulatorModule | undefined> {
   // Loading binaryen takes most of a second, so it waits until a simulator is wanted.
-  const b = (await import("binaryen")).default;
+  const b = await loadBinaryen();
   const module = new b.Module();
   try {
     module.setFeatures(
