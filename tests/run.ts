@@ -11,7 +11,7 @@ import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 
-const FILE_TIMEOUT_SECONDS = 900;
+const FILE_TIMEOUT_SECONDS = 2400;
 /** How a test says that it did not run because a tool is absent; see tests/support/tools.ts. */
 const MISSING_TOOL = /^SKIP .*(not installed|headers are absent)/i;
 
