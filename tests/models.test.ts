@@ -16,7 +16,7 @@ const vectorCount = 1000;
 
 async function build(m: GoldenModel, options: Partial<BuildOptions>): Promise<Artifacts> {
   const reporter = new Reporter();
-  const artifacts = await compile(sourceOf(m), { ...defaultOptions, vectorCount, top: "net", ...options }, reporter);
+  const artifacts = await compile(sourceOf(m), { ...defaultOptions, vectorCount, top: "net", ...(m.until ? { until: m.until } : {}), ...options }, reporter);
   assert.ok(artifacts, reporter.diagnostics.map((d) => renderText(d)).join("\n"));
   return artifacts;
 }
