@@ -92,30 +92,14 @@ export const interval: Arith<Interval> = {
   max: (a, b) => both(a, b, (x, y) => [larger(x.lo, y.lo), larger(x.hi, y.hi)]),
   min: (a, b) => both(a, b, (x, y) => [smaller(x.lo, y.lo), smaller(x.hi, y.hi)]),
   matvec: (kernel, x, bias) => {
-    const [n, m] = [kernel.shape[0]!, kernel.shape[1]!];
-    const live = x.flatMap((v) => (isZero(v) ? [] : [v.exp]));
-    const xExp = live.length === 0 ? 0 : live.reduce((a, b) => Math.min(a, b));
-    const low = new Array<bigint>(m).fill(0n);
-    const high = new Array<bigint>(m).fill(0n);
-    // The exponent of a column is the finest of its nonzero products, so that common trailing zeros never become bits.
-    const fine = new Array<number>(m).fill(Number.POSITIVE_INFINITY);
-    for (let i = 0; i < n; i++) {
-      const v = x[i]!;
-      if (isZero(v)) continue;
-      const [lo, hi] = [at(v.lo, v.exp, xExp), at(v.hi, v.exp, xExp)];
-      for (let j = 0; j < m; j++) {
-        const w = kernel.data[i * m + j]!;
-        if (w === 0n) continue;
-        fine[j] = Math.min(fine[j]!, v.exp + trailingZeros(w));
-        low[j]! += w > 0n ? lo * w : hi * w;
-        high[j]! += w > 0n ? hi * w : lo * w;
-      }
-    }
-    return low.map((lo, j) => {
-      const drop = fine[j]! === Number.POSITIVE_INFINITY ? 0 : fine[j]! - xExp;
-      const sum = interval_(lo >> BigInt(drop), high[j]! >> BigInt(drop), xExp + kernel.exp + drop);
-      return bias ? interval.add(sum, interval.constant(bias.data[j]!, bias.exp)) : sum;
-    });
+    const known = products.get(kernel) ?? new Map<string, { readonly bias: Tensor | undefined; readonly sums: readonly Interval[] }>();
+    products.set(kernel, known);
+    const key = x.map(textOf).join();
+    const hit = known.get(key);
+    if (hit && hit.bias === bias) return hit.sums;
+    const sums = productRange(kernel, x, bias);
+    known.set(key, { bias, sums });
+    return sums;
   },
   quantize: (a, to) => {
     const drop = exponent(to.type) - a.exp;
@@ -153,4 +137,40 @@ function lutRange(a: Interval, f: Unary): Interval {
     hi = larger(hi, y);
   }
   return interval_(lo, hi, exponent(f.to.type));
+}
+
+/** The positions of a convolution mostly see the same intervals: each product is computed once. */
+const products = new WeakMap<Tensor, Map<string, { readonly bias: Tensor | undefined; readonly sums: readonly Interval[] }>>();
+const texts = new WeakMap<Interval, string>();
+function textOf(r: Interval): string {
+  let text = texts.get(r);
+  if (text === undefined) texts.set(r, (text = `${r.lo}:${r.hi}:${r.exp}`));
+  return text;
+}
+
+function productRange(kernel: Tensor, x: readonly Interval[], bias: Tensor | undefined): readonly Interval[] {
+  const [n, m] = [kernel.shape[0]!, kernel.shape[1]!];
+  const live = x.flatMap((v) => (isZero(v) ? [] : [v.exp]));
+  const xExp = live.length === 0 ? 0 : live.reduce((a, b) => Math.min(a, b));
+  const low = new Array<bigint>(m).fill(0n);
+  const high = new Array<bigint>(m).fill(0n);
+  // The exponent of a column is the finest of its nonzero products, so that common trailing zeros never become bits.
+  const fine = new Array<number>(m).fill(Number.POSITIVE_INFINITY);
+  for (let i = 0; i < n; i++) {
+    const v = x[i]!;
+    if (isZero(v)) continue;
+    const [lo, hi] = [at(v.lo, v.exp, xExp), at(v.hi, v.exp, xExp)];
+    for (let j = 0; j < m; j++) {
+      const w = kernel.data[i * m + j]!;
+      if (w === 0n) continue;
+      fine[j] = Math.min(fine[j]!, v.exp + trailingZeros(w));
+      low[j]! += w > 0n ? lo * w : hi * w;
+      high[j]! += w > 0n ? hi * w : lo * w;
+    }
+  }
+  return low.map((lo, j) => {
+    const drop = fine[j]! === Number.POSITIVE_INFINITY ? 0 : fine[j]! - xExp;
+    const sum = interval_(lo >> BigInt(drop), high[j]! >> BigInt(drop), xExp + kernel.exp + drop);
+    return bias ? interval.add(sum, interval.constant(bias.data[j]!, bias.exp)) : sum;
+  });
 }

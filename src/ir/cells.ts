@@ -4,7 +4,7 @@ import { InternalError } from "../diagnostics.js";
 import { contains, hull, type Range, rangeOf, shiftFloor } from "./fixed.js";
 
 /** Attribute values of cells. */
-export type CellAttr = number | bigint | readonly bigint[];
+export type CellAttr = number | bigint | readonly bigint[] | undefined;
 
 export interface CellDef<A> {
   /** The equation. */
@@ -30,6 +30,12 @@ const sum = (a: Range, b: Range): Range => ({ lo: a.lo + b.lo, hi: a.hi + b.hi }
 const shaddTerm = (b: bigint, a: ShaddAttrs): bigint => (a.sub ? -b : b) << BigInt(a.shift);
 const wrapType = (a: WrapAttrs) => ({ signed: a.signed === 1, width: a.width, int: a.width });
 
+interface AffineAttrs {
+  readonly coefficients: readonly bigint[];
+  readonly bias: bigint;
+  /** Which matrix-vector product of the layer this is a row of, where it is one of several. */
+  readonly product?: number | undefined;
+}
 interface ShaddAttrs {
   readonly shift: number;
   readonly sub: 0 | 1;
@@ -42,10 +48,10 @@ interface WrapAttrs {
 export const cells = {
   input: cell<{ readonly index: number }>({ doc: "element `index` of the input bus", arity: 0, attrs: ["index"], range: given, eval: given }),
   const: cell<{ readonly value: bigint }>({ doc: "value", arity: 0, attrs: ["value"], range: (_, a) => point(a.value), eval: (_, a) => a.value }),
-  affine: cell<{ readonly coefficients: readonly bigint[]; readonly bias: bigint }>({
-    doc: "Σ_i coefficients[i]·x_i + bias; the constant matrix-vector products before `cmvm`",
+  affine: cell<AffineAttrs>({
+    doc: "Σ_i coefficients[i]·x_i + bias; before `cmvm` the rows of constant matrix-vector products, those of one layer and `product` number together",
     arity: "n",
-    attrs: ["coefficients", "bias"],
+    attrs: ["coefficients", "bias", "product"],
     range: (x, a) => x.reduce((r, xi, i) => sum(r, scaled(xi, a.coefficients[i]!)), point(a.bias)),
     eval: (x, a) => x.reduce((s, xi, i) => s + a.coefficients[i]! * xi, a.bias),
   }),

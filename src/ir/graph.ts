@@ -2,7 +2,7 @@
 import { assert, type Detail, type Place, type Reporter } from "../diagnostics.js";
 import { type Interval, interval } from "./arith.js";
 import { type Conversion, exponent, type FixedType, fit, hull, rangeOf, shiftFloor, type Range } from "./fixed.js";
-import { typeAt } from "./ops/op.js";
+import { takesOperands, typeAt } from "./ops/op.js";
 import { type OpAttrs, type OpName, opDef } from "./ops/index.js";
 import { type Shape, sizeOf } from "./tensor.js";
 
@@ -34,11 +34,14 @@ export interface Layer {
   readonly at?: Place;
 }
 
+export const hostSteps = ["softmax", "sigmoid"] as const;
+export type HostStep = (typeof hostSteps)[number];
+
 /** `host` names a last step in floating point that the host computes from the exact values, never the firmware. */
 export interface GraphOutput {
   readonly name: string;
   readonly value: number;
-  readonly host?: "softmax";
+  readonly host?: HostStep;
 }
 
 export interface Graph {
@@ -98,7 +101,7 @@ export class GraphBuilder {
     return this.add("input", [], { name, shape, type: to?.type, round: to?.round ?? "TRN", overflow: to?.overflow ?? "WRAP" });
   }
 
-  output(name: string, value: number, host?: "softmax"): void {
+  output(name: string, value: number, host?: HostStep): void {
     if (!this.poisoned.has(value)) this.outputs.push({ name, value, ...(host ? { host } : {}) });
   }
 
@@ -106,7 +109,7 @@ export class GraphBuilder {
     if (operands.some((x) => this.poisoned.has(x))) return this.poison();
     const def = opDef(op);
     const args = operands.map((x) => this.nodes[x]!);
-    assert(args.every(Boolean) && args.length === def.operands.length, `${op}: operands ${operands.join(", ")}`);
+    assert(args.every(Boolean) && takesOperands(def, args.length), `${op}: operands ${operands.join(", ")}`);
     const shape = def.shape(args.map((a) => a.type.shape), attrs as never);
     if (typeof shape === "string") {
       this.fail(`${op}: ${shape}`);

@@ -104,7 +104,7 @@ export class NetBuilder {
   }
 }
 
-const keyOf = (attrs: Readonly<Record<string, CellAttr>>): string => Object.values(attrs).map(String).join(";");
+const keyOf = (attrs: Readonly<Record<string, CellAttr>>): string => Object.values(attrs).filter((v) => v !== undefined).map(String).join(";");
 
 /** The integer type of a cell's value. */
 export const typeOfCell = (n: Netlist, id: number): FixedType => fit(n.ranges[id]!);

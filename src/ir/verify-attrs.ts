@@ -9,15 +9,15 @@ import { unaries } from "./unary.js";
 /** No range in a netlist needs more bits than this. */
 export const MAX_BITS = 4096;
 
-/** `natural` 0 … MAX_BITS, `bit` 0 or 1, `shift` within ±MAX_BITS, `index` any integer >= 0, `integer` a bigint, `integers` a list of those. */
-export type CellAttrKind = "natural" | "bit" | "shift" | "index" | "integer" | "integers";
+/** `natural` 0 … MAX_BITS, `bit` 0 or 1, `shift` within ±MAX_BITS, `index` any integer >= 0, `index?` one or none, `integer` a bigint, `integers` a list of those. */
+export type CellAttrKind = "natural" | "bit" | "shift" | "index" | "index?" | "integer" | "integers";
 
-type KindsOf<A> = { readonly [N in keyof A]: A[N] extends number ? "natural" | "bit" | "shift" | "index" : A[N] extends bigint ? "integer" : "integers" };
+type KindsOf<A> = { readonly [N in keyof A]-?: undefined extends A[N] ? "index?" : A[N] extends number ? "natural" | "bit" | "shift" | "index" : A[N] extends bigint ? "integer" : "integers" };
 
 const kinds: { readonly [K in CellOp]: KindsOf<CellAttrs<K>> } = {
   input: { index: "index" },
   const: { value: "integer" },
-  affine: { coefficients: "integers", bias: "integer" },
+  affine: { coefficients: "integers", bias: "integer", product: "index?" },
   shadd: { shift: "natural", sub: "bit" },
   mul: {},
   shl: { shift: "shift" },
@@ -41,6 +41,7 @@ const cellChecks: { readonly [K in CellAttrKind]: (v: unknown) => string | undef
   bit: integerIn(0, 1),
   shift: integerIn(-MAX_BITS, MAX_BITS),
   index: integerIn(0, 2 ** 31 - 1),
+  "index?": (v) => (v === undefined ? v : cellChecks.index(v)),
   integer: (v) => (typeof v !== "bigint" ? "must be an integer" : fitsBits(v) ? undefined : tooWide),
   integers: (v) => (!Array.isArray(v) || v.some((x) => typeof x !== "bigint") ? "must be a list of integers" : v.every(fitsBits) ? undefined : tooWide),
 };
@@ -87,6 +88,7 @@ const tensorProblem = (t: AttrKinds["tensor"]): string | undefined => {
 
 const graphChecks: GraphChecks = {
   string: (v) => (typeof v === "string" ? undefined : "must be a string"),
+  int: (v) => (Number.isInteger(v) ? undefined : "must be a whole number"),
   ints: (v) => (Array.isArray(v) && v.every(Number.isInteger) ? undefined : "must be a list of integers"),
   tensor: tensorProblem,
   "tensor?": (v) => (v === undefined ? undefined : tensorProblem(v)),

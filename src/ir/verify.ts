@@ -6,7 +6,7 @@ import { contains, exponent, type Range, rangeOf, sameType } from "./fixed.js";
 import { type Graph, type Node, typeOfElements } from "./graph.js";
 import type { Netlist } from "./netlist.js";
 import { opDef, ops } from "./ops/index.js";
-import { typeAt } from "./ops/op.js";
+import { takesOperands, typeAt } from "./ops/op.js";
 import { sameShape, sizeOf } from "./tensor.js";
 import { attrProblem, cellAttrKinds, cellProblem, graphAttrProblem } from "./verify-attrs.js";
 
@@ -103,7 +103,7 @@ function verifyNode(g: Graph, node: Node, id: number): void {
   if (!Object.hasOwn(ops, node.op)) fail(where, "no such op");
   const def = opDef(node.op);
   if (node.layer < -1 || node.layer >= g.layers.length) fail(where, `layer ${node.layer} of ${g.layers.length}`);
-  if (node.operands.length !== def.operands.length) fail(where, `${node.operands.length} operands instead of ${def.operands.length}`);
+  if (!takesOperands(def, node.operands.length)) fail(where, `${node.operands.length} operands instead of ${def.operands.length}`);
   const x = node.operands.map((a) => (Number.isInteger(a) && a >= 0 && a < id ? g.nodes[a]! : fail(where, `operand %${a} does not come before it`)));
   for (const [name, kind] of Object.entries(def.attrs)) {
     const problem = graphAttrProblem(kind, (node.attrs as Readonly<Record<string, unknown>>)[name]);

@@ -41,7 +41,7 @@ function typeForRange(r: Range, exp: number, width: number): FixedType {
 }
 
 const realParts = (node: Node): boolean =>
-  (node.op === "dense" && (node.attrs.kernel.real || node.attrs.bias?.real)) || (node.op === "constant" && node.attrs.value.real) || false;
+  ((node.op === "dense" || node.op === "conv") && (node.attrs.kernel.real || node.attrs.bias?.real)) || (node.op === "constant" && node.attrs.value.real) || false;
 
 function typedCopy(node: Node, operands: readonly number[], builder: GraphBuilder, id: number, layer: Layer | undefined, options: PassOptions, reporter: Reporter): number {
   const quantized = (t: Tensor, what: string): Tensor => (t.real ? quantizeTensor(t, what, layer, options, reporter) : t);
@@ -49,9 +49,9 @@ function typedCopy(node: Node, operands: readonly number[], builder: GraphBuilde
     const { type, round, overflow } = options.inputType;
     return builder.add("input", [], { ...node.attrs, type, round, overflow });
   }
-  if (node.op === "dense") {
-    const { kernel, bias } = node.attrs;
-    return builder.add("dense", operands, { kernel: quantized(kernel, "kernel"), bias: bias && quantized(bias, "bias") });
+  if (node.op === "dense" || node.op === "conv") {
+    const weights = { kernel: quantized(node.attrs.kernel, "kernel"), bias: node.attrs.bias && quantized(node.attrs.bias, "bias") };
+    return node.op === "dense" ? builder.add("dense", operands, weights) : builder.add("conv", operands, { ...node.attrs, ...weights });
   }
   if (node.op === "constant") return builder.add("constant", [], { value: quantized(node.attrs.value, "constant") });
   return copyNode(node, operands, builder, id);

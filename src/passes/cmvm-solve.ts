@@ -1,9 +1,10 @@
 // One constant matrix-vector product as a network: digits, sharing, then a tree for each sum.
-import { fit, trailingZeros } from "../ir/fixed.js";
-import type { NetBuilder } from "../ir/netlist.js";
+import type { Cell } from "../ir/cells.js";
+import { fit, type Range, trailingZeros } from "../ir/fixed.js";
+import { NetBuilder } from "../ir/netlist.js";
 import { combine, type Leaf, type Shifted, sumTree } from "./cmvm-tree.js";
 import { ones, signedDigits } from "./csd.js";
-import type { Depths } from "./depth.js";
+import { type Depths, depthsOf } from "./depth.js";
 import { type Extent, MAX_POSITION, type SharedPair, shareTerms, type Term } from "./share.js";
 
 /** Σ coefficient·cell + bias. */
@@ -23,8 +24,49 @@ interface Row {
   readonly entries: readonly { readonly column: number; readonly plus: bigint; readonly minus: bigint }[];
 }
 
+/** A solved matrix: cells over operands 0, 1, …, and which of them are the sums. */
+interface Solution {
+  readonly cells: readonly Cell[];
+  readonly sums: readonly number[];
+}
+
+/** Builds products; a matrix that comes again, as a convolution's does at every position, is solved once. */
+export class ProductSolver {
+  private readonly known = new Map<string, Solution>();
+  constructor(
+    private readonly b: NetBuilder,
+    private readonly depths: Depths,
+  ) {}
+
+  /** The cells of all sums. */
+  emit(products: readonly Product[]): readonly number[] {
+    const { b, depths } = this;
+    const operands = [...new Set(products.flatMap((p) => p.terms.map((t) => t.id)))].sort((x, y) => x - y);
+    const place = new Map(operands.map((id, i) => [id, i]));
+    const local = products.map((p): Product => ({ ...p, terms: p.terms.map((t) => ({ ...t, id: place.get(t.id)! })) }));
+    const earliest = operands.reduce((d, id) => Math.min(d, depths.of(id)), Number.POSITIVE_INFINITY);
+    const inputs = operands.map((id) => ({ range: b.range(id), depth: depths.of(id) - earliest }));
+    const key = [
+      ...inputs.map(({ range, depth }) => `${range.lo},${range.hi},${depth}`),
+      ...local.map((p) => `${p.bias}=${p.terms.map((t) => `${t.id}*${t.coefficient}`).join()}`),
+    ].join(";");
+    const solution = this.known.get(key) ?? solve(inputs, local);
+    this.known.set(key, solution);
+    const now = [...operands];
+    for (const c of solution.cells) now.push(b.add(c.op, c.args.map((a) => now[a]!), c.attrs as never));
+    return solution.sums.map((y) => now[y]!);
+  }
+}
+
+function solve(inputs: readonly { readonly range: Range; readonly depth: number }[], products: readonly Product[]): Solution {
+  const b = new NetBuilder("", [""]);
+  const ids = b.input({ name: "", shape: [inputs.length], type: fit({ lo: 0n, hi: 0n }) }, inputs.map((x) => x.range));
+  const sums = emitProducts(b, depthsOf(b, inputs.map((x) => x.depth)), products);
+  return { cells: b.done().cells.slice(ids.length), sums };
+}
+
 /** Builds all sums of products and returns their cells. */
-export function emitProducts(b: NetBuilder, depths: Depths, products: readonly Product[]): readonly number[] {
+function emitProducts(b: NetBuilder, depths: Depths, products: readonly Product[]): readonly number[] {
   const constants = products.map((p) => p.bias);
   const coefficients = mergeTerms(b, products, constants);
   const columnShifts = products.map(() => Number.POSITIVE_INFINITY);

@@ -1,7 +1,7 @@
 // cmvm: constant matrix-vector products as shared shift-and-add networks.
 import type { CellOf } from "../ir/cells.js";
 import { liveCells, NetBuilder, type Netlist } from "../ir/netlist.js";
-import { emitProducts, type Product } from "./cmvm-solve.js";
+import { type Product, ProductSolver } from "./cmvm-solve.js";
 import { depthsOf } from "./depth.js";
 import { copyKeepingWidth, keepWidth } from "./keep-width.js";
 import { pass } from "./pass.js";
@@ -23,7 +23,7 @@ function ranksOf(n: Netlist): Int32Array {
   return ranks;
 }
 
-/** Splits affine cells of one layer and rank into those connected by common operands: the matrices. */
+/** Splits affine cells of one rank into the matrices: cells of one product, or else connected by common operands of one layer. */
 function matricesOf(n: Netlist, ids: readonly number[]): readonly (readonly number[])[] {
   const parent = new Map<string | number, string | number>();
   const find = (x: string | number): string | number => {
@@ -40,7 +40,11 @@ function matricesOf(n: Netlist, ids: readonly number[]): readonly (readonly numb
     const [a, b] = [find(x), find(y)];
     if (a !== b) parent.set(a, b);
   };
-  for (const id of ids) for (const a of n.cells[id]!.args) join(id, `${n.layer[id]}:${a}`);
+  for (const id of ids) {
+    const { args, attrs } = n.cells[id] as CellOf<"affine">;
+    if (attrs.product !== undefined) join(id, `${n.layer[id]}#${attrs.product}`);
+    else for (const a of args) join(id, `${n.layer[id]}:${a}`);
+  }
   const groups = new Map<string | number, number[]>();
   for (const id of ids) {
     const root = find(id);
@@ -53,7 +57,7 @@ function matricesOf(n: Netlist, ids: readonly number[]): readonly (readonly numb
 
 function shareProducts(n: Netlist): Netlist {
   const b = new NetBuilder(n.name, n.layers);
-  const depths = depthsOf(b);
+  const solver = new ProductSolver(b, depthsOf(b));
   const now = new Int32Array(n.cells.length).fill(-1);
   for (const port of n.inputs) {
     const ids = b.input(port, port.elements.map((e) => n.ranges[e]!));
@@ -81,7 +85,7 @@ function shareProducts(n: Netlist): Netlist {
         const { args, attrs } = n.cells[id] as CellOf<"affine">;
         return { terms: args.map((a, i) => ({ id: now[a]!, coefficient: attrs.coefficients[i]! })), bias: attrs.bias };
       });
-      emitProducts(b, depths, products).forEach((y, i) => {
+      solver.emit(products).forEach((y, i) => {
         now[ids[i]!] = keepWidth(b, y, n.ranges[ids[i]!]!);
       });
     }

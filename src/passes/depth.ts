@@ -33,8 +33,9 @@ export interface Depths {
   of(id: number): number;
 }
 
-export function depthsOf(b: NetBuilder): Depths {
-  const known: number[] = [];
+/** `start` gives the depths of the first cells, where they are not those of inputs. */
+export function depthsOf(b: NetBuilder, start: readonly number[] = []): Depths {
+  const known = [...start];
   return {
     of: (id) => {
       for (let i = known.length; i <= id; i++) known.push(depthAfter(b.cell(i), known));

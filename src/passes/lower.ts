@@ -22,6 +22,8 @@ export const MAX_TABLE = 1 << 16;
 function wires(b: NetBuilder): Arith<Wire> {
   /** The elements of a tensor mostly share one table. */
   const tables = new Map<string, readonly bigint[]>();
+  /** Numbers the matrix-vector products. */
+  let products = 0;
   const isZero = (w: Wire): boolean => b.range(w.id).lo === 0n && b.range(w.id).hi === 0n;
   const constant = (m: bigint, exp: number): Wire => {
     const z = m === 0n ? 0 : trailingZeros(m);
@@ -106,6 +108,8 @@ function wires(b: NetBuilder): Arith<Wire> {
     max: (x, y) => aligned(x, y, "max"),
     min: (x, y) => aligned(x, y, "min"),
     matvec: (kernel, x, bias) => {
+      products++;
+      const product = products;
       const m = kernel.shape[1]!;
       const live = x.flatMap((w, i) => (isZero(w) ? [] : [{ w, i }]));
       return Array.from({ length: m }, (_, j) => {
@@ -122,7 +126,7 @@ function wires(b: NetBuilder): Arith<Wire> {
         const exp = exps.reduce((p, q) => Math.min(p, q));
         const coefficients = terms.map((t) => t.c << BigInt(t.exp - exp));
         const biasAt = k === 0n ? 0n : (k >> BigInt(kz)) << BigInt(bias!.exp + kz - exp);
-        return { id: b.add("affine", terms.map((t) => t.id), { coefficients, bias: biasAt }), exp };
+        return { id: b.add("affine", terms.map((t) => t.id), { coefficients, bias: biasAt, product }), exp };
       });
     },
     quantize: (x, to) => {
@@ -183,7 +187,7 @@ function bounded(b: NetBuilder, w: Wire, { lo, hi, exp }: Interval): Wire {
 export const MAX_PRODUCTS = 4_000_000;
 
 const productsOf = (node: Node): number => {
-  if (node.op !== "dense") return 0;
+  if (node.op !== "dense" && node.op !== "conv") return 0;
   const positions = node.type.shape.slice(0, -1).reduce((a, b) => a * b, 1);
   return positions * node.attrs.kernel.data.reduce((n, w) => (w === 0n ? n : n + 1), 0);
 };

@@ -94,7 +94,7 @@ function simplifyAffine(c: CellOf<"affine">, b: NetBuilder): number | undefined 
     if (minus !== undefined) return b.add("shadd", [b.constant(bias), x], { shift: minus, sub: 1 });
   }
   if (kept.length === c.args.length) return undefined;
-  return make(b, "affine", kept.map(([x]) => x), { coefficients: kept.map(([, k]) => k), bias });
+  return make(b, "affine", kept.map(([x]) => x), { ...c.attrs, coefficients: kept.map(([, k]) => k), bias });
 }
 
 function simplifyShadd(c: CellOf<"shadd">, b: NetBuilder): number | undefined {

@@ -82,7 +82,7 @@ const holdsConstant = (b: NetBuilder, id: number): boolean => {
 
 function plusConstant(b: NetBuilder, x: number, k: bigint): number {
   const c = b.cell(x);
-  if (c.op === "affine") return make(b, "affine", c.args, { coefficients: c.attrs.coefficients, bias: c.attrs.bias + k });
+  if (c.op === "affine") return make(b, "affine", c.args, { ...c.attrs, bias: c.attrs.bias + k });
   return make(b, "shadd", [x, b.constant(k)], { shift: 0, sub: 0 });
 }
 

@@ -89,6 +89,7 @@ type Make = { readonly [K in AttrKind]: (r: Random, shapes: readonly Shape[]) =>
 const shapesFor = (r: Random, [x = []]: readonly Shape[]): Shape => pick(r, [[x.at(-1) ?? 1, 1 + r(3)], [1 + r(3)], x, []]);
 const make: Make = {
   string: (r) => pick(r, names),
+  int: (r) => r(3),
   ints: (r, [x = []]) => pick(r, [x, [sizeOf(x)], [1, sizeOf(x)], [2, Math.ceil(sizeOf(x) / 2)]]),
   tensor: (r, s) => tensorOf(r, shapesFor(r, s)),
   "tensor?": (r, s) => (r(2) === 0 ? undefined : tensorOf(r, shapesFor(r, s))),

@@ -96,6 +96,7 @@ const double = (x: number): Expression => {
 /** How each kind of attribute is written; tensors are the array file's. */
 export const attributes: { readonly [K in Exclude<AttrKind, "tensor" | "tensor?">]: (value: AttrKinds[K]) => Expression } = {
   string,
+  int: integer,
   ints: (values) => list(values.map(integer)),
   precision: (p) => precisionExpression(p, { round: "TRN", overflow: "WRAP" }),
   "precision?": (p) => (p ? precisionExpression(p, { round: "TRN", overflow: "WRAP" }) : word("auto")),

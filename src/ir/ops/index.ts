@@ -1,16 +1,21 @@
 // The op registry. A new op is one file and one word here; tsc then lists the emitters that must learn it.
 import { constant } from "./constant.js";
+import { conv } from "./conv.js";
 import { dense } from "./dense.js";
 import { add, max, min, mul, sub } from "./elementwise.js";
 import { input } from "./input.js";
 import { lut } from "./lut.js";
+import { concat, edgepad, pad, reshape, resize, slice, transpose } from "./movement.js";
 import type { AttrSpec, AttrsOf, OpDef } from "./op.js";
+import { maxpool, sumpool } from "./pool.js";
 import { quantize } from "./quantize.js";
-import { reshape } from "./reshape.js";
 
-export const ops = { input, constant, dense, add, sub, mul, max, min, quantize, lut, reshape } as const;
+const arithmetic = { dense, conv, maxpool, sumpool, add, sub, mul, max, min, quantize, lut } as const;
+export const movements = { reshape, transpose, pad, edgepad, slice, concat, resize } as const;
+export const ops = { input, constant, ...arithmetic, ...movements } as const;
 
 export type OpName = keyof typeof ops;
+export type MovementName = keyof typeof movements;
 export type OpAttrs<K extends OpName> = AttrsOf<(typeof ops)[K]["attrs"]>;
 
 /** The definition of an op whose name is only known at run time. */

@@ -16,6 +16,7 @@ export function typeAt(p: Precision, i: number, channels: number): FixedType {
 /** The kinds of attribute; text, printing and random generation work from these. */
 export interface AttrKinds {
   string: string;
+  int: number;
   ints: readonly number[];
   tensor: Tensor;
   "tensor?": Tensor | undefined;
@@ -39,12 +40,24 @@ export interface OpDef<S extends AttrSpec = AttrSpec> {
   readonly name: string;
   /** One line: the equation. */
   readonly doc: string;
+  /** Their names; a last one that ends in "…" stands for one or more. */
   readonly operands: readonly string[];
   readonly attrs: S;
   /** Result shape, or why the operands do not fit. */
   shape(x: readonly Shape[], a: AttrsOf<S>): Shape | string;
   /** The meaning, element by element, in any arithmetic. */
   expand<V>(k: Arith<V>, x: readonly Values<V>[], a: AttrsOf<S>): readonly V[];
+  /** Ops that only move elements: for each element of the result its element in all operands one after the other; −1 is zero. */
+  source?(x: readonly Shape[], a: AttrsOf<S>): Int32Array;
 }
+
+const isVariadic = (operands: readonly string[]): boolean => operands.at(-1)?.endsWith("…") ?? false;
+
+/** Whether an op of these operand names can be given `count` operands. */
+export const takesOperands = ({ operands }: Pick<OpDef, "operands">, count: number): boolean =>
+  isVariadic(operands) ? count >= operands.length : count === operands.length;
+
+/** The name of operand `i`. */
+export const operandName = ({ operands }: Pick<OpDef, "operands">, i: number): string => (operands[i] ?? operands.at(-1) ?? "operand").replace("…", "");
 
 export const op = <const S extends AttrSpec>(definition: OpDef<S>): OpDef<S> => definition;

@@ -87,6 +87,7 @@ const precisionText: AttrText<Precision> = { print: printPrecision, read: readPr
 
 const texts: { readonly [K in AttrKind]: AttrText<NonNullable<AttrKinds[K]>> } = {
   string: { print: JSON.stringify, read: readString },
+  int: { print: String, read: (s) => Number(readInteger(s)) },
   ints: { print: (v) => printShape(v), read: (s) => s.list("]", () => Number(readInteger(s)), "[") },
   tensor: tensorText,
   "tensor?": tensorText,
@@ -128,6 +129,7 @@ const cellTexts: { readonly [K in CellAttrKind]: (s: Scanner) => CellAttr } = {
   bit: readNumberAttr,
   shift: readNumberAttr,
   index: readNumberAttr,
+  "index?": readNumberAttr,
   integer: readInteger,
   integers: (s) => s.list("]", () => readInteger(s), "["),
 };

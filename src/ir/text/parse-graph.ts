@@ -3,7 +3,7 @@ import { InternalError, type Reporter } from "../../diagnostics.js";
 import { type FixedType, printFixed, sameType } from "../fixed.js";
 import { type Graph, GraphBuilder, type TensorType } from "../graph.js";
 import { isOpName, opDef, ops, type OpName } from "../ops/index.js";
-import type { AttrKind } from "../ops/op.js";
+import { type AttrKind, takesOperands } from "../ops/op.js";
 import { printShape, sameShape } from "../tensor.js";
 import { graphAttrProblem } from "../verify-attrs.js";
 import { readAttr, readFixed, readNatural, readShape, readString } from "./attrs.js";
@@ -16,7 +16,7 @@ interface Reference {
 }
 interface Header {
   readonly layers: (Reference & { readonly name: string; readonly kind: string })[];
-  readonly outputs: (Reference & { readonly name: string; readonly host: "softmax" | undefined })[];
+  readonly outputs: (Reference & { readonly name: string; readonly host: HostStep | undefined })[];
 }
 
 export function parseGraph(text: string, source: string, reporter: Reporter): Graph | undefined {
@@ -51,7 +51,7 @@ function readHeaderLine(s: Scanner, keyword: string, header: Header, builder: Gr
   } else {
     s.expect("=");
     const value = readName(s);
-    header.outputs.push({ position, name, value, host: s.take(/softmax\b/y) as "softmax" | undefined });
+    header.outputs.push({ position, name, value, host: hostSteps.find((name) => s.accept(name)) });
   }
 }
 
@@ -79,7 +79,7 @@ function readNode(s: Scanner, builder: GraphBuilder, ids: Map<string, number>, l
   const args = operands.map((a) => ids.get(a) ?? -1);
   if (args.includes(-1)) return fail(`${operands[args.indexOf(-1)]} is not defined before ${name}`);
   const def = opDef(op);
-  if (args.length !== def.operands.length) return fail(`${op} takes ${def.operands.length} operands, and ${args.length} are given`);
+  if (!takesOperands(def, args.length)) return fail(`${op} takes ${def.operands.length} operands, and ${args.length} are given`);
   const shape = def.shape(args.map((a) => builder.node(a).type.shape), attrs as never);
   if (typeof shape === "string") return fail(`${op}: ${shape}`);
   if (!sameShape(shape, stated.shape)) return fail(`${name} is stated with shape ${printShape(stated.shape)}, and has ${printShape(shape)}`, "QN601");

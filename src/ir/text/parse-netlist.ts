@@ -78,7 +78,7 @@ function readCell(s: Scanner): CellLine {
     if (problem !== undefined) s.fail(`the value ${problem}`);
     return value;
   });
-  const missing = Object.keys(kinds).find((n) => !Object.hasOwn(attrs, n));
+  const missing = Object.keys(kinds).find((n) => kinds[n] !== "index?" && !Object.hasOwn(attrs, n));
   if (!s.failed && missing !== undefined) s.fail(`${op} needs the attribute \`${missing}\``);
   s.expect(":");
   const range = readRange(s);

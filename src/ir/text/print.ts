@@ -26,7 +26,7 @@ export function printNetlist(n: Netlist): string {
   const port = (kind: string, p: InputPort | OutputPort): string => `${kind} ${JSON.stringify(p.name)} ${printShape(p.shape)} ${printFixed(p.type)} =${operands(p.elements)}`;
   const cells = n.cells.map((c, id) => {
     const values = attrsOf(c);
-    const attrs = Object.entries(cellAttrKinds(c.op)).map(([name, kind]) => `${name} = ${printCellAttr(kind, values[name]!)}`);
+    const attrs = Object.entries(cellAttrKinds(c.op)).flatMap(([name, kind]) => (values[name] === undefined ? [] : [`${name} = ${printCellAttr(kind, values[name])}`]));
     const stage = n.schedule ? ` @${n.schedule.stage[id]}` : "";
     const layer = n.layer[id] === 0 ? "" : ` #${n.layer[id]}`;
     return `%${id} = ${c.op}${operands(c.args)}${braced(attrs)} : ${printRange(n.ranges[id]!)}${stage}${layer}`;
