@@ -1,5 +1,6 @@
 // The Netlist: scalar integer cells in topological order. Cell i reads only cells < i, so it is acyclic by construction.
 import { assert } from "../diagnostics.js";
+import { CellTable } from "./cell-table.js";
 import { type Cell, type CellAttr, type CellAttrs, type CellOp, cellDef } from "./cells.js";
 import { type FixedType, fit, type Range } from "./fixed.js";
 import type { Shape } from "./tensor.js";
@@ -44,7 +45,7 @@ export class NetBuilder {
   private readonly cells: Cell[] = [];
   private readonly ranges: Range[] = [];
   private readonly layerOf: number[] = [];
-  private readonly seen = new Map<string, number>();
+  private readonly known = new CellTable(this.cells);
   private readonly inputPorts: InputPort[] = [];
   private readonly outputPorts: OutputPort[] = [];
   private inputCount = 0;
@@ -68,9 +69,8 @@ export class NetBuilder {
   }
 
   add<K extends CellOp>(op: K, args: readonly number[], attrs: CellAttrs<K>): number {
-    const key = `${op} ${args.join()} ${keyOf(attrs as Readonly<Record<string, CellAttr>>)}`;
-    const hit = this.seen.get(key);
-    if (hit !== undefined) return hit;
+    const found = this.known.find(op, args, attrs as Readonly<Record<string, CellAttr>>);
+    if (found.id >= 0) return found.id;
     const def = cellDef(op);
     assert(op !== "input" && (def.arity === "n" || def.arity === args.length), `${op} takes ${def.arity} operands, got ${args.length}`);
     const x = args.map((a) => {
@@ -78,7 +78,7 @@ export class NetBuilder {
       return this.ranges[a]!;
     });
     const id = this.push({ op, args, attrs } as unknown as Cell, def.range(x, attrs as never));
-    this.seen.set(key, id);
+    this.known.insert(id, found.hash);
     return id;
   }
   constant(value: bigint): number {
@@ -103,8 +103,6 @@ export class NetBuilder {
     return this.cells.push(c) - 1;
   }
 }
-
-const keyOf = (attrs: Readonly<Record<string, CellAttr>>): string => Object.values(attrs).filter((v) => v !== undefined).map(String).join(";");
 
 /** The integer type of a cell's value. */
 export const typeOfCell = (n: Netlist, id: number): FixedType => fit(n.ranges[id]!);

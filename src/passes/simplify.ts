@@ -1,5 +1,6 @@
 // simplify: constants, identities and dead cells.
-import type { Cell } from "../ir/cells.js";
+import { sameAttrs } from "../ir/cell-table.js";
+import { attrsOf, type Cell } from "../ir/cells.js";
 import { shiftFloor } from "../ir/fixed.js";
 import { copyCell, type NetBuilder, type Netlist, rewriteNetlist } from "../ir/netlist.js";
 import { keepWidth } from "./keep-width.js";
@@ -29,12 +30,7 @@ function simplifyNetlist(n: Netlist): Netlist {
 
 function sameCells(a: Netlist, b: Netlist): boolean {
   const sameOutputs = a.outputs.every((port, p) => port.elements.every((e, i) => e === b.outputs[p]!.elements[i]));
-  return sameOutputs && a.cells.length === b.cells.length && a.cells.every((c, id) => c.op === b.cells[id]!.op && sameAttrs(c, b.cells[id]!) && c.args.every((x, i) => x === b.cells[id]!.args[i]));
-}
-
-function sameAttrs(a: Cell, b: Cell): boolean {
-  const [p, q] = [Object.values(a.attrs), Object.values(b.attrs)];
-  return p.every((v, i) => v === q[i] || (Array.isArray(v) && v.length === q[i].length && v.every((x: bigint, k: number) => x === q[i][k])));
+  return sameOutputs && a.cells.length === b.cells.length && a.cells.every((c, id) => c.op === b.cells[id]!.op && sameAttrs(attrsOf(c), attrsOf(b.cells[id]!)) && c.args.every((x, i) => x === b.cells[id]!.args[i]));
 }
 
 function simplifyOnce(n: Netlist): Netlist {
