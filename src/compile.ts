@@ -9,25 +9,26 @@ import type { Files } from "./ir/target.js";
 import type { Vectors } from "./ir/vectors.js";
 import { type Manifest, makeManifest } from "./manifest.js";
 import { formatNpy } from "./npy.js";
-import type { BuildOptions, Options } from "./options.js";
-import { portNames } from "./passes/lower.js";
+import type { BuildOptions, Options, Origins } from "./options.js";
+import { portNames, portsOf } from "./passes/lower.js";
 import { type Observe, runPasses } from "./passes/pass.js";
 import { graphPipeline, netlistPipeline } from "./passes/pipelines.js";
 import { vectorsIn } from "./qnn-settings.js";
 import { readModel, type Source } from "./read-model.js";
 import { emitSimulator } from "./sim/export/export.js";
 import { compileSimulator, type SimulatorModule } from "./sim/jit/compile.js";
-import { type Mismatch, selfCheck } from "./sim/self-check.js";
+import { type Mismatch, referenceCheck, selfCheck } from "./sim/self-check.js";
 import { instantiate, type Simulator } from "./sim/simulator.js";
 import { makeVectors, realVectors } from "./sim/vectors.js";
 import { version } from "./version.js";
 
-export { type BuildOptions, defaultInputType, defaultOptions, type Options } from "./options.js";
+export { type BuildOptions, defaultInputType, defaultOptions, isPart, type Options, type Origins, partHelp } from "./options.js";
 export { type Model, readModel, type Source } from "./read-model.js";
 
 export interface Artifacts {
   readonly graph: Graph;
-  readonly netlist: Netlist;
+  /** Absent where no Verilog is built. */
+  readonly netlist: Netlist | undefined;
   readonly simulator: SimulatorModule;
   readonly vectors: Vectors;
   readonly manifest: Manifest;
@@ -38,17 +39,18 @@ export interface Artifacts {
 export interface Typed {
   readonly graph: Graph;
   readonly options: BuildOptions;
+  readonly origins: Origins;
 }
 
 /** Every value typed: what the simulator and the HLS backend take. */
 export async function typeModel(source: Source, asked: Options, reporter: Reporter, observe?: Observe): Promise<Typed | undefined> {
   const model = await readModel(source, asked, reporter);
   if (!model) return undefined;
-  const { ir, options } = model;
+  const { ir, options, origins } = model;
   if (ir.kind === "netlist")
     return reporter.error("QN401", "this file holds a netlist, and the command needs a graph", { at: { source: source.model } });
   const typed = runPasses(ir, graphPipeline, { options, reporter }, observe);
-  return typed?.kind === "graph" ? { graph: typed.ir, options } : undefined;
+  return typed?.kind === "graph" ? { graph: typed.ir, options, origins } : undefined;
 }
 
 export async function simulate(
@@ -59,10 +61,10 @@ export async function simulate(
   return module && { module, simulator: await instantiate(module) };
 }
 
-/** Netlist and simulator must agree on every vector, or nothing is built (design law 11). */
-function report(mismatch: Mismatch, reporter: Reporter): undefined {
+/** Netlist, or where there is none the exact reference, and simulator must agree, or nothing is built (design law 11). */
+function report(mismatch: Mismatch, against: string, reporter: Reporter): undefined {
   const { sample, output, element, expected, got } = mismatch;
-  reporter.error("QN700", `sample ${sample}, output ${output}, element ${element}: the simulator says ${expected} and the netlist ${got}`, {
+  reporter.error("QN700", `sample ${sample}, output ${output}, element ${element}: the simulator says ${expected} and the ${against} ${got}`, {
     help: "this is a bug in qnnc: please report it with the model and the command line",
   });
 }
@@ -85,10 +87,15 @@ export async function compile(source: Source, asked: Options, reporter: Reporter
   const { graph, options } = typed;
 
   const compiling = engine.compileSimulator(graph, reporter);
-  const lowered = runPasses({ kind: "graph", ir: graph }, netlistPipeline, { options, reporter }, observe);
+  const lowered = options.rtl ? runPasses({ kind: "graph", ir: graph }, netlistPipeline, { options, reporter }, observe) : undefined;
+  const netlist = lowered?.kind === "netlist" ? lowered.ir : undefined;
   const module = await compiling;
-  if (!module || lowered?.kind !== "netlist") return undefined;
-  const netlist = lowered.ir;
+  if (!module || (options.rtl && !netlist)) return undefined;
+  if (!netlist && options.hlsStyle === "unrolled") {
+    return reporter.error("QN401", "HLS code in the style `unrolled` is written from the cells, which --no-rtl leaves out", {
+      help: "use --hls-style loops or rolled",
+    });
+  }
 
   const given = options.vectors ?? (options.vectorsFile && vectorsIn(options.vectorsFile, source, graph, reporter));
   if (options.vectorsFile && !given) return undefined;
@@ -99,22 +106,24 @@ export async function compile(source: Source, asked: Options, reporter: Reporter
     reporter,
   );
   if (!vectors) return undefined;
-  const checking = engine.selfCheck(netlist, vectors);
+  const checking = netlist ? engine.selfCheck(netlist, vectors) : referenceCheck(graph, vectors);
 
   const clockNs = "clock" in options.pipeline ? options.pipeline.clock : (options.clockNs ?? 5);
   const names = portNames(graph);
+  const ports = portsOf(graph);
   const files = new Map<string, string | Uint8Array>([
-    ...verilog.emit(netlist, {}),
-    ...hls.emit({ graph, netlist }, { style: options.hlsStyle, names, clockNs: options.hlsClockNs ?? clockNs }),
-    ...emitSimulator(module, netlist.name),
-    ...vectorFiles(graph, netlist, vectors),
-    ...project({ netlist, clockNs }),
+    ...(netlist ? [...verilog.emit(netlist, { wrapper: options.wrapper }), ...hexVectors(netlist, vectors)] : []),
+    ...hls.emit({ graph, netlist }, { style: options.hlsStyle, names, clockNs: options.hlsClockNs ?? clockNs, part: options.hlsPart ?? options.part }),
+    ...emitSimulator(module, graph.name),
+    ...vectorFiles(graph, vectors),
+    ...project({ top: graph.name, ports, netlist, clockNs, wrapper: options.wrapper, part: options.part }),
   ]);
   const mismatch = await checking;
-  if (mismatch) return report(mismatch, reporter);
+  if (mismatch) return report(mismatch, netlist ? "netlist" : "reference", reporter);
   const manifest = await makeManifest({
     version,
     graph,
+    ports,
     netlist,
     vectors: vectors.count,
     sources: source.files,
@@ -125,11 +134,11 @@ export async function compile(source: Source, asked: Options, reporter: Reporter
   return { graph, netlist, simulator: module, vectors, manifest, files };
 }
 
-/** tb/vectors: .hex for Verilog, .dat for C++, .npy of exact values for everything else. */
-function vectorFiles(graph: Graph, netlist: Netlist, vectors: Vectors): Files {
+/** tb/vectors: .dat for C++, .npy of exact values for everything else. */
+function vectorFiles(graph: Graph, vectors: Vectors): Files {
   const arrays = realVectors(graph, vectors);
   const npy = Array.from(arrays, ([name, array]) => [`tb/vectors/${name}.npy`, formatNpy(array)] as const);
-  return new Map<string, string | Uint8Array>([...hexVectors(netlist, vectors), ...datVectors(vectors), ...npy]);
+  return new Map<string, string | Uint8Array>([...datVectors(vectors), ...npy]);
 }
 
 /** The options that shape the output, for the manifest. */

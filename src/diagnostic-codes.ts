@@ -32,6 +32,7 @@ export const codes = {
   QN303: "a value may overflow its type",
   QN304: "a weight does not fit its type",
   QN305: "operands do not fit the operation",
+  QN306: "hls4ml computes a wrong value here",
   // Options and usage
   QN400: "a flag or argument is unknown or has a bad value",
   QN401: "flags contradict one another",
@@ -64,6 +65,7 @@ export const codes = {
   QN815: "a file is not laid out as `qnnc fmt` does",
   // Verification
   QN700: "two executions of the same network disagree",
+  QN701: "the values differ from those given",
 } as const;
 
 export type Code = keyof typeof codes;

@@ -21,10 +21,9 @@ export interface Manifest {
   readonly generator: "qnnc";
   readonly version: string;
   readonly top: string;
-  /** Clock cycles from in_valid to out_valid. */
-  readonly latency: number;
-  /** Clock cycles between two samples. */
-  readonly ii: 1;
+  /** Clock cycles from in_valid to out_valid, and between two samples; null where no Verilog is built. */
+  readonly latency: number | null;
+  readonly ii: 1 | null;
   readonly inputs: readonly ManifestPort[];
   readonly outputs: readonly ManifestPort[];
   readonly vectors: number;
@@ -58,14 +57,15 @@ const port = (p: Port, source: string, host?: string): ManifestPort => ({
 export interface ManifestParts {
   readonly version: string;
   readonly graph: Graph;
-  readonly netlist: Netlist;
+  readonly ports: { readonly inputs: readonly Port[]; readonly outputs: readonly Port[] };
+  readonly netlist: Netlist | undefined;
   readonly vectors: number;
   readonly sources: ReadonlyMap<string, Uint8Array>;
   readonly options: Readonly<Record<string, unknown>>;
   readonly files: Files;
 }
 
-export async function makeManifest({ version, graph, netlist, vectors, sources, options, files }: ManifestParts): Promise<Manifest> {
+export async function makeManifest({ version, graph, ports, netlist, vectors, sources, options, files }: ManifestParts): Promise<Manifest> {
   const inputName = (i: number): string => {
     const node = graph.nodes[graph.inputs[i]!]!;
     return node.op === "input" ? node.attrs.name : "";
@@ -73,11 +73,11 @@ export async function makeManifest({ version, graph, netlist, vectors, sources, 
   return {
     generator: "qnnc",
     version,
-    top: netlist.name,
-    latency: netlist.schedule?.latency ?? 0,
-    ii: 1,
-    inputs: netlist.inputs.map((p, i) => port(p, inputName(i))),
-    outputs: netlist.outputs.map((p, i) => port(p, graph.outputs[i]!.name, graph.outputs[i]!.host)),
+    top: graph.name,
+    latency: netlist ? (netlist.schedule?.latency ?? 0) : null,
+    ii: netlist ? 1 : null,
+    inputs: ports.inputs.map((p, i) => port(p, inputName(i))),
+    outputs: ports.outputs.map((p, i) => port(p, graph.outputs[i]!.name, graph.outputs[i]!.host)),
     vectors,
     sources: await hashAll(Array.from(sources, ([name, bytes]) => [name.replace(/^.*[\\/]/, ""), bytes] as const)),
     options,

@@ -27,17 +27,36 @@ export interface BuildOptions extends PassOptions {
   readonly vectorCount: number;
   readonly seed: number;
   readonly hlsStyle: HlsStyle;
+  /** Whether rtl/ gets an AXI4-Stream wrapper. */
+  readonly wrapper: boolean;
+  /** The device that the synthesis scripts name where the environment names none. */
+  readonly part: string;
+  /** The HLS tool's own; by default as for Verilog. */
+  readonly hlsPart?: string;
+  /** Whether the network is lowered to cells and written as Verilog. */
+  readonly rtl: boolean;
 }
+
+export const partHelp = "letters, digits, `-`, `_` and `.`, as in xc7a35ticsg324-1L";
+/** Whether a synthesis script can hold the name of a device. */
+export const isPart = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name);
 
 export const defaultInputType: Conversion = { type: fixed(16, 6), round: "TRN", overflow: "WRAP" };
 export const defaultOptions: BuildOptions = {
   inputType: defaultInputType,
   width: 16,
   pipeline: { clock: 5 },
+  maxCells: 1_000_000,
+  rtl: true,
   vectorCount: 1000,
   seed: 1,
   hlsStyle: "loops",
+  wrapper: true,
+  part: "xcvu13p-flga2577-2-e",
 };
+
+/** Where the model's file sets an option that nothing asked for decides. */
+export type Origins = { readonly [K in keyof BuildOptions]?: Place };
 
 /** What is asked for; anything left out is as the model's file wishes, else the default. */
 export type Options = Partial<BuildOptions>;

@@ -128,6 +128,69 @@ networks("digits: the logits of the framework, from the model and from its firmw
 
 networks.run();
 
+const told = suite("what sim tells");
+
+told("--accuracy: class numbers and one-hot rows, confusion and recall by hand", async () => {
+  const best = samples.map((x) => {
+    const y = tiny(x);
+    return y.indexOf(Math.max(...y));
+  });
+  // One label is wrong on purpose.
+  const labels = best.map((k, i) => (i === 0 ? (k + 1) % 3 : k));
+  write("labels.npy", [samples.length], BigInt64Array.from(labels, BigInt));
+  write("onehot.npy", [samples.length, 3], Float32Array.from(labels.flatMap((k) => [0, 1, 2].map((j) => Number(j === k)))));
+  const first = await inProcess(["sim", "tiny.qir", "-i", "x.npy", "--accuracy", "labels.npy", "--engine", "reference"], cwd);
+  assert.is(first.code, 0, first.stderr);
+  assert.match(first.stdout, /^relu: accuracy 88\.889 %, 8 of 9 samples/);
+  const counted = [0, 1, 2].map((label) => [0, 1, 2].map((k) => best.filter((b, i) => labels[i] === label && b === k).length));
+  counted.forEach((row, label) => assert.match(first.stdout, new RegExp(`^\\s*${label}\\s+${row.join("\\s+")}\\s`, "m")));
+  const second = await inProcess(["sim", "tiny.qir", "-i", "x.npy", "--accuracy", "onehot.npy", "--engine", "reference"], cwd);
+  assert.is(second.stdout, first.stdout);
+});
+
+told("--trace writes every layer, --compare names the first that differs and exits with 4", async () => {
+  const traced = await inProcess(["sim", "tiny.qir", "-i", "x.npy", "--trace", "t.npz", "--engine", "reference"], cwd);
+  assert.is(traced.code, 0, traced.stderr);
+  const reporter = new Reporter();
+  const layers = parseNpz(new Uint8Array(readFileSync(join(cwd, "t.npz"))), "t", reporter)!;
+  assert.equal([...layers.keys()], ["x", "fc", "relu"]);
+  assert.equal(layers.get("relu")!.data, expected);
+  const equal = await inProcess(["sim", "tiny.qir", "-i", "x.npy", "--compare", "t.npz", "--engine", "reference"], cwd);
+  assert.is(equal.code, 0, equal.stderr);
+  assert.match(equal.stdout, /^x: equal, 9 samples\nfc: equal, 9 samples\nrelu: equal, 9 samples\n$/);
+  const fc = layers.get("fc")!.data.slice() as Float64Array;
+  fc[4]! += 0.5;
+  writeFileSync(join(cwd, "other.npz"), formatNpz(new Map([...layers, ["fc", { shape: [samples.length, 3], data: fc }]])));
+  const differs = await inProcess(["sim", "tiny.qir", "-i", "x.npy", "--compare", "other.npz", "--engine", "reference"], cwd);
+  assert.is(differs.code, 4);
+  assert.match(differs.stdout, /fc: 1 of 27 values differ, by at most 0\.5/);
+  assert.match(differs.stderr, /QN701\]: layer `fc`, sample 1, element 1/);
+  const allowed = await inProcess(["sim", "tiny.qir", "-i", "x.npy", "--compare", "other.npz", "--tolerance", "0.5", "--engine", "reference"], cwd);
+  assert.is(allowed.code, 0);
+});
+
+told("what does not fit is refused", async () => {
+  write("few.npy", [2], Int32Array.of(0, 1));
+  write("high.npy", [samples.length], new Int32Array(samples.length).fill(3));
+  writeFileSync(join(cwd, "strange.npz"), formatNpz(new Map([["nothing", { shape: [1], data: new Float64Array(1) }]])));
+  const cases: readonly (readonly [readonly string[], number, RegExp])[] = [
+    [["--accuracy", "few.npy"], 1, /QN500\]: --accuracy: there are 2 labels for 9 samples/],
+    [["--accuracy", "high.npy"], 1, /QN500\]: --accuracy: 3 is no class number from 0 to 2/],
+    [["--compare", "strange.npz"], 1, /QN500\]: --compare: no array has the name of a layer[\s\S]*nothing/],
+    [["--compare", "x.npy"], 2, /--compare: name an \.npz/],
+    [["--trace", "t.npy"], 2, /--trace: name an \.npz/],
+    [["--accuracy", "few.npy", "--raw", "-o", "y.npy"], 2, /QN401\]: --accuracy needs values/],
+    [["--accuracy", "few.npy", "-o", "-"], 2, /QN401\]: standard output cannot take both/],
+  ];
+  for (const [flags, code, message] of cases) {
+    const r = await inProcess(["sim", "tiny.qir", "-i", "x.npy", ...flags, "--engine", "reference"], cwd);
+    assert.is(r.code, code, r.stderr);
+    assert.match(r.stderr, message);
+  }
+});
+
+told.run();
+
 const wrong = suite("wrong samples");
 
 wrong("each is told what was expected and what would help", async () => {

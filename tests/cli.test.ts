@@ -172,6 +172,22 @@ builds("a build writes the folder that its manifest lists, twice the same, and t
   nothingNew("fw");
 });
 
+builds("--no-rtl leaves the Verilog out; --max-cells refuses it beyond a size and says so", async () => {
+  const bare = await start("tiny.qir", "-o", "bare", "--no-rtl");
+  assert.is(bare.code, 0, bare.stderr);
+  const files = tree("bare");
+  assert.not(files.some((f) => /^(rtl|scripts|constraints)|[.]hex$|_tb[.]v$/.test(f)), files.join());
+  assert.ok(files.includes("sim/tiny.wasm") && files.includes("hls/tiny.cpp"));
+  assert.is(JSON.parse(readFileSync(join(cwd, "bare/manifest.json"), "utf8")).latency, null);
+  assert.not.match(readFileSync(join(cwd, "bare/Makefile"), "utf8"), /^(lint|synth|sim-rtl):/m);
+  const refused = await start("tiny.qir", "-o", "never", "--max-cells", "1");
+  assert.is(refused.code, 1);
+  assert.match(refused.stderr, /QN403[\s\S]*about \d+ cells, and --max-cells allows 1[\s\S]*--no-rtl/);
+  assert.match((await start("tiny.qir", "-o", "never", "--no-rtl", "--hls-style", "unrolled")).stderr, /QN401[\s\S]*unrolled/);
+  assert.not.ok(existsSync(join(cwd, "never")));
+  nothingNew("bare", "fw");
+});
+
 builds("dependency files name what was read, quoted for make; the target is the manifest", async () => {
   const r = await start("my net #1$.qir", "-o", "fw", "-MD", "-MP");
   assert.is(r.code, 0, r.stderr);
@@ -198,7 +214,7 @@ builds("dependency files name what was read, quoted for make; the target is the 
   const missing = await start("tiny.qir", "-o", "fw2", "-MD", "-MF", "no/such/folder/x.d");
   assert.is(missing.code, 3);
   assert.match(missing.stderr, /^error\[QN404\][\s\S]*make the folder/);
-  nothingNew("fw", "fw.d", "digits", "deps.mk");
+  nothingNew("bare", "fw", "fw.d", "digits", "deps.mk");
 });
 
 builds("foreign places are refused before any work, with --force written into", async () => {

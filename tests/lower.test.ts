@@ -1,6 +1,7 @@
 // lower: the typed integer networks of other tools give their own outputs, and ports, layers and limits are as promised.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { defaultOptions } from "../src/options.js";
 import { Reporter } from "../src/diagnostics.js";
 import { exponent, fixed, shiftFloor } from "../src/ir/fixed.js";
 import { type Graph, GraphBuilder } from "../src/ir/graph.js";
@@ -119,7 +120,7 @@ lowering("a network too large to be parallel is refused with its largest layer",
     b.output("y", b.add("dense", [x], { kernel: tensor([size, size], 0, Array<bigint>(size * size).fill(1n)), bias: undefined }));
   });
   const reporter = new Reporter();
-  assert.is(lower.run(g, { options: {} as never, reporter }), undefined);
+  assert.is(lower.run(g, { options: { ...defaultOptions, maxCells: 4_000_000 }, reporter }), undefined);
   const d = reporter.diagnostics[0]!;
   assert.equal([d.code, d.at?.layer, reporter.diagnostics.length], ["QN403", "huge", 1]);
 });

@@ -23,7 +23,7 @@ import { randomGraph } from "./support/random-graph.js";
 import { randomNetlist } from "./support/random-netlist.js";
 import { rtlModel } from "./support/rtl-model.js";
 
-const options = { inputType: { type: fixed(16, 6), round: "TRN", overflow: "WRAP" }, width: 16 } as const;
+const options = { inputType: { type: fixed(16, 6), round: "TRN", overflow: "WRAP" }, width: 16, maxCells: 1e6 } as const;
 const scheduled = (n: Netlist, stages: number): Netlist => schedule.run(n, { options: { ...options, pipeline: { stages } }, reporter: new Reporter() })!;
 
 /** Parses, and fails with the diagnostics. */
@@ -113,7 +113,7 @@ trip("white space, comments and names are free on input", () => {
 trip("a network of 3,000 cells prints and parses in well under a second", () => {
   const g = rtlModel("qkeras_3layer");
   if (!g) return skip("text of qkeras_3layer: ../shared/golden/rtl is absent");
-  const n = scheduled(cmvm.run(lowerGraph(g), { options: { ...options, pipeline: { stages: 0 } }, reporter: new Reporter() })!, 4);
+  const n = scheduled(cmvm.run(lowerGraph(g), { options: { ...options, maxCells: 1e6, pipeline: { stages: 0 } }, reporter: new Reporter() })!, 4);
   const start = performance.now();
   const text = printNetlist(n);
   assert.is(printNetlist(parsed(parseNetlist, text)), text);

@@ -23,7 +23,7 @@ for (const path of process.argv.slice(2 + ${n.inputs.length})) copyFileSync(path
 function inFolder(use: (folder: string) => void): void {
   withTempDir((folder) => {
     writeDesign(folder, design, vectors);
-    writeFiles(folder, project({ netlist: design, clockNs: 2.5 }));
+    writeFiles(folder, project({ top: design.name, ports: design, netlist: design, clockNs: 2.5, wrapper: true }));
     const npy = formatNpy({ shape: [1], data: Float64Array.of(1.5) });
     writeFiles(
       folder,
@@ -90,7 +90,7 @@ test("make synth writes a report that counts cells", () => {
 });
 
 test("constraints name the clock and every bus; without registers the clock is virtual", () => {
-  const text = (netlist: typeof n): string => project({ netlist, clockNs: 2.5 }).get("constraints/top.xdc") as string;
+  const text = (netlist: typeof n): string => project({ top: netlist.name, ports: netlist, netlist, clockNs: 2.5, wrapper: true }).get("constraints/top.xdc") as string;
   assert.match(text(design), "create_clock -name clk -period 2.500 [get_ports clk]");
   for (const p of [...n.inputs, ...n.outputs]) assert.match(text(design), new RegExp(`[{ ]${p.name}(\\[\\*\\])?[ }]`));
   assert.match(text(n), /create_clock -name clk -period 2\.500\n/);

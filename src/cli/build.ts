@@ -1,7 +1,7 @@
 // `qnnc MODEL -o DIR`: compiles and writes the folder, or prints one stage.
 
 import { hlsStyles } from "../backends/hls/hls.js";
-import { compile, type Options, readModel, type Source } from "../compile.js";
+import { compile, isPart, type Options, partHelp, readModel, type Source } from "../compile.js";
 import { Reporter } from "../diagnostics.js";
 import type { NodeWith } from "../ir/graph.js";
 import type { NpyArray } from "../npy.js";
@@ -19,7 +19,7 @@ import { workerEngine } from "./worker-engine.js";
 import { writeAll } from "./write-all.js";
 import { checkPlace, reporting } from "./write-folder.js";
 
-function buildOptions(args: Arguments, session: Session): Options {
+export function buildOptions(args: Arguments, session: Session): Options {
   const count = args.whole("vector-count", 1, 1_000_000);
   const seed = args.whole("seed", 0, 2 ** 32 - 1);
   if (args.texts("vectors").length > 0 && (count !== undefined || seed !== undefined)) {
@@ -28,11 +28,19 @@ function buildOptions(args: Arguments, session: Session): Options {
     });
   }
   const hlsStyle = hlsStyles.find((style) => style === args.text("hls-style"));
+  const rtl = args.choice("rtl");
+  const wrapper = args.choice("wrapper");
+  const part = args.text("part");
+  if (part !== undefined && !isPart(part))
+    session.reporter.error("QN400", `--part: \`${part}\` is not the name of a device`, { help: partHelp });
   return {
     ...optionsOf(args, session),
     ...(count === undefined ? {} : { vectorCount: count }),
     ...(seed === undefined ? {} : { seed }),
     ...(hlsStyle === undefined ? {} : { hlsStyle }),
+    ...(rtl === undefined ? {} : { rtl }),
+    ...(wrapper === undefined ? {} : { wrapper }),
+    ...(part === undefined ? {} : { part }),
   };
 }
 
@@ -105,6 +113,6 @@ export const build: Handler = async (args, session) => {
   if (changed === undefined) return;
   const { manifest, netlist } = artifacts;
   session.say(
-    `${withoutSlash(output)}/: ${manifest.top}, latency ${manifest.latency}, ${netlist.cells.length} cells, ${manifest.vectors} vectors verified; ${changed} of ${artifacts.files.size} files changed`,
+    `${withoutSlash(output)}/: ${manifest.top}, ${netlist ? `latency ${manifest.latency}, ${netlist.cells.length} cells` : "no Verilog"}, ${manifest.vectors} vectors verified; ${changed} of ${artifacts.files.size} files changed`,
   );
 };

@@ -50,6 +50,10 @@ const buildFlags: Flags = {
   latency: text("pipeline of exactly N clock cycles (0: combinational)"),
   "stage-depth": text("pipeline with at most N adders between registers"),
   clock: text("pipeline for a clock period of NS nanoseconds [default: 5]"),
+  rtl: yes("write Verilog; --no-rtl leaves it out, for networks too large to be fully parallel [default: true]"),
+  "max-cells": text("cells that the fully parallel Verilog may have, about [default: 1000000]"),
+  part: text("device that the synthesis scripts name [default: xcvu13p-flga2577-2-e]"),
+  wrapper: yes("write the AXI4-Stream wrapper; --no-wrapper leaves it out [default: true]"),
   "hls-style": text("form of the dense layers in C++ [default: loops]", { choices: ["loops", "rolled", "unrolled"] }),
   vectors: text("test inputs: .npy, once for each input in the model's order, or one .npz by name [default: the .qnn file's]"),
   "vector-count": text("number of random and corner test inputs [default: 1000]"),
@@ -62,6 +66,11 @@ const buildFlags: Flags = {
   MP: yes("with empty rules for the inputs, so that make survives their removal (also -MP)"),
   force: yes("write into a folder that qnnc did not make"),
 };
+
+/** Those that decide what is built, not where it is written. */
+const inspectFlags: Flags = Object.fromEntries(
+  Object.entries(buildFlags).filter(([name]) => !["output", "vectors", "emit", "dump-ir", "MD", "MF", "MT", "MP", "force"].includes(name)),
+);
 
 export const buildCommand: Command = {
   name: "build",
@@ -92,6 +101,10 @@ export const commands: readonly Command[] = [
       output: text(".npy to write (.npz where there are several outputs); - for standard output", { alias: "o" }),
       ...sourceFlags,
       ...typeFlags,
+      accuracy: text("labels (.npy: class numbers or one-hot rows): print accuracy and confusion matrix"),
+      trace: text(".npz to write: the values of every layer"),
+      compare: text(".npz with values of layers by name: print which differ; the first that does is an error (exit code 4)"),
+      tolerance: text("with --compare: the largest distance that still counts as equal [default: 0]"),
       raw: yes("write integer mantissas in place of values; a final softmax is left out"),
       engine: text("what computes: the compiled simulator, the netlist, or the exact reference", {
         choices: ["jit", "netlist", "reference"],
@@ -112,9 +125,9 @@ export const commands: readonly Command[] = [
   {
     name: "inspect",
     usage: "<model>",
-    doc: "print a table of the layers: shapes, types, parameters, zeros, multiplications",
+    doc: "print a table of the layers, with shapes, types, parameters and multiplications, and the settings of a build with where each comes from",
     positional: model,
-    flags: { ...sourceFlags, ...typeFlags, json: yes("as JSON") },
+    flags: { ...inspectFlags, json: yes("as JSON") },
     load: async () => (await import("./inspect.js")).inspect,
   },
   {

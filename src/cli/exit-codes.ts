@@ -19,6 +19,7 @@ const special: Partial<Record<Code, number>> = {
   QN400: exitCodes.usage,
   QN401: exitCodes.usage,
   QN700: exitCodes.mismatch,
+  QN701: exitCodes.mismatch,
 };
 
 /** A mismatch outranks a failed file, which outranks wrong usage, which outranks a mistake in the input. */

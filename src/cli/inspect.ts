@@ -1,11 +1,13 @@
-// `qnnc inspect`: a table of the layers, with exact types and the counts that decide size and energy.
+// `qnnc inspect`: a table of the layers, with exact types and the counts that decide size and energy; and the settings of a build.
 import { typeModel } from "../compile.js";
 import { printable } from "../diagnostics.js";
 import { printFixed } from "../ir/fixed.js";
 import type { Graph, Node } from "../ir/graph.js";
 import { printShape, sizeOf, type Tensor, typeOfTensor } from "../ir/tensor.js";
+import { buildOptions } from "./build.js";
 import type { Handler } from "./commands.js";
-import { optionsOf, readSource } from "./source.js";
+import { originText, settingsOf } from "./inspect-settings.js";
+import { readSource } from "./source.js";
 import { textTable } from "./text-table.js";
 import { writeOutput } from "./write-file.js";
 
@@ -29,7 +31,7 @@ interface Row {
 
 /** What was trained: kernels, biases, and constants that scale or shift. The bounds of a clamp are none. */
 const trainedOf = (node: Node, graph: Graph): readonly Tensor[] => {
-  if (node.op === "dense") return [node.attrs.kernel, ...(node.attrs.bias ? [node.attrs.bias] : [])];
+  if (node.op === "dense" || node.op === "conv") return [node.attrs.kernel, ...(node.attrs.bias ? [node.attrs.bias] : [])];
   if (node.op !== "mul" && node.op !== "add" && node.op !== "sub") return [];
   return node.operands.flatMap((x) => {
     const operand = graph.nodes[x]!;
@@ -37,8 +39,12 @@ const trainedOf = (node: Node, graph: Graph): readonly Tensor[] => {
   });
 };
 
-const macsOf = (node: Node): number =>
-  node.op === "dense" ? sizeOf(node.type.shape) * node.attrs.kernel.shape[0]! : node.op === "mul" ? sizeOf(node.type.shape) : 0;
+/** Each result of a dense layer or convolution reads one column of the kernel. */
+const macsOf = (node: Node): number => {
+  const results = sizeOf(node.type.shape);
+  if (node.op === "dense" || node.op === "conv") return (results * sizeOf(node.attrs.kernel.shape)) / node.attrs.kernel.shape.at(-1)!;
+  return node.op === "mul" ? results : 0;
+};
 
 export function rowsOf(graph: Graph): readonly Row[] {
   const nodesOf = graph.layers.map((): Node[] => []);
@@ -46,15 +52,15 @@ export function rowsOf(graph: Graph): readonly Row[] {
   return graph.layers.map((layer, i) => {
     const nodes = nodesOf[i]!;
     const constants = nodes.flatMap((n) => trainedOf(n, graph));
-    const dense = nodes.find((n) => n.op === "dense");
+    const linear = nodes.find((n) => n.op === "dense" || n.op === "conv");
     const result = layer.value < 0 ? undefined : graph.nodes[layer.value]!;
     const type = result?.type.elem;
     return {
       layer: layer.name,
       kind: layer.kind,
       shape: result?.type.shape ?? null,
-      kernel: dense ? printFixed(typeOfTensor(dense.attrs.kernel)) : null,
-      bias: dense?.attrs.bias ? printFixed(typeOfTensor(dense.attrs.bias)) : null,
+      kernel: linear ? printFixed(typeOfTensor(linear.attrs.kernel)) : null,
+      bias: linear?.attrs.bias ? printFixed(typeOfTensor(linear.attrs.bias)) : null,
       output: type === undefined || type === "real" ? null : printFixed(type),
       parameters: constants.reduce((n, t) => n + t.data.length, 0),
       zeros: constants.reduce((n, t) => n + t.data.filter((m) => m === 0n).length, 0),
@@ -84,10 +90,12 @@ function tableOf(rows: readonly Row[]): string {
 }
 
 export const inspect: Handler = async (args, session) => {
-  const options = optionsOf(args, session);
+  const asked = buildOptions(args, session);
   const source = await readSource(args, session);
-  const typed = source && (await typeModel(source, options, session.reporter));
+  const typed = source && (await typeModel(source, asked, session.reporter));
   if (!typed) return;
-  const rows = rowsOf(typed.graph);
-  await writeOutput(args.flag("json") ? `${JSON.stringify(rows, null, 2)}\n` : tableOf(rows), session.reporter);
+  const layers = rowsOf(typed.graph);
+  const settings = settingsOf(typed.options, asked, typed.origins, typed.graph.name);
+  const tables = (): string => `${tableOf(layers)}\n${textTable(["setting", "value", "from"], settings.map((s) => [s.setting, printable(s.value), printable(originText(s))]))}`;
+  await writeOutput(args.flag("json") ? `${JSON.stringify({ layers, settings }, null, 2)}\n` : tables(), session.reporter);
 };

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { typeModel } from "../compile.js";
 import { printable } from "../diagnostics.js";
+import { type HostStep, hostSteps } from "../ir/graph.js";
 import { type Shape, sizeOf } from "../ir/tensor.js";
 import { formatNpy, formatNpz, type NpyArray } from "../npy.js";
 import type { Arguments } from "./arguments.js";
@@ -9,8 +10,9 @@ import { type Batch, batchOf } from "./batch.js";
 import type { Handler } from "./commands.js";
 import { type Engine, engines, isEngine, type Numbers, type OutputPort } from "./engines.js";
 import { firmwareEngine } from "./firmware-folder.js";
-import { inOrder, readArrays } from "./read-arrays.js";
+import { type GivenArrays, inOrder, readArrays } from "./read-arrays.js";
 import type { Session } from "./session.js";
+import { accuracyOf, accuracyText, compareLayers, type Labels, labelsOf, tracedGraph } from "./sim-analysis.js";
 import { optionsOf, readSource } from "./source.js";
 import { writeFile } from "./write-file.js";
 
@@ -19,23 +21,28 @@ const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: fal
 /** Flags that shape the network: with a firmware folder it has its shape already. */
 const modelFlags = ["weights", "until", "input-type", "precision", "width"] as const;
 
-async function engineFor(args: Arguments, session: Session): Promise<Engine | undefined> {
+/** An engine, and with `traced` a second one that gives every layer's value. */
+async function enginesFor(args: Arguments, traced: boolean, session: Session): Promise<{ readonly engine: Engine; readonly tracer?: Engine } | undefined> {
   const { reporter } = session;
   const model = args.positional("model");
   const name = args.text("engine");
   if (isFolder(model)) {
-    const given = [...modelFlags.filter((f) => args.texts(f).length > 0), ...(name === "jit" ? [] : ["engine"])];
+    const given = [...[...modelFlags, "trace", "compare"].filter((f) => args.texts(f).length > 0), ...(name === "jit" ? [] : ["engine"])];
     if (given.length > 0)
       return reporter.error("QN401", `--${given[0]} needs the model, and ${model} is a folder`, {
         help: "name the model that the folder was built from",
       });
-    return reporter.failed ? undefined : firmwareEngine(model, reporter);
+    const engine = reporter.failed ? undefined : await firmwareEngine(model, reporter);
+    return engine && { engine };
   }
   const options = optionsOf(args, session);
   const source = await readSource(args, session);
   session.progress(`compiling ${model}`);
   const typed = source && (await typeModel(source, options, reporter));
-  return typed && isEngine(name) ? engines[name](typed.graph, typed.options, reporter) : undefined;
+  if (!typed || !isEngine(name)) return undefined;
+  const engine = await engines[name](typed.graph, typed.options, reporter);
+  const tracer = engine && traced ? await engines[name](tracedGraph(typed.graph), typed.options, reporter) : undefined;
+  return engine && (!traced || tracer) ? { engine, ...(tracer ? { tracer } : {}) } : undefined;
 }
 
 /** exp(x − max) / Σ exp(x − max) along the last axis, in double precision. */
@@ -54,6 +61,11 @@ export function softmax(x: Float64Array, shape: Shape): Float64Array {
   }
   return y;
 }
+
+const sigmoid = (x: Float64Array): Float64Array => x.map((v) => 1 / (1 + Math.exp(-v)));
+
+/** The last steps that the host takes in double precision. */
+const hostFunctions: Readonly<Record<HostStep, (x: Float64Array, shape: Shape) => Float64Array>> = { softmax, sigmoid };
 
 const likeOf = (numbers: Numbers, length: number): Numbers =>
   numbers instanceof Float64Array
@@ -114,14 +126,54 @@ async function writeOutputs(name: string, outputs: ReadonlyMap<string, NpyArray>
   }
 }
 
+/** Values by name, one array an output. */
+const arraysOf = (ports: readonly OutputPort[], outputs: readonly Numbers[], samples: number): ReadonlyMap<string, NpyArray> =>
+  new Map(ports.map((port, k) => [port.name, { shape: [samples, ...port.shape], data: outputs[k]! }]));
+
+/** Accuracy on the only output, or on the one of several that is named last. */
+async function tellAccuracy(labels: Labels, engine: Engine, outputs: readonly Numbers[], samples: number, session: Session): Promise<void> {
+  const k = engine.outputs.length - 1;
+  const port = engine.outputs[k]!;
+  const given = labelsOf(labels, samples, sizeOf(port.shape), session.reporter);
+  if (!given) return;
+  // One unit answers by its sign, unless it is a probability.
+  const threshold = port.host === "sigmoid" || !port.type.signed ? 0.5 : 0;
+  const values = Float64Array.from(outputs[k] as ArrayLike<number | bigint>, Number);
+  await writeFile("-", accuracyText(port.name, accuracyOf(given, values, port.shape, threshold)), session.reporter);
+}
+
+async function tellLayers(args: Arguments, tracer: Engine, batch: Batch, given: GivenArrays | undefined, session: Session): Promise<void> {
+  const { reporter } = session;
+  const result = runAll(tracer, batch, false, session);
+  if (!result) return;
+  const traced = arraysOf(tracer.outputs, result.outputs, batch.samples);
+  const trace = args.text("trace");
+  if (trace !== undefined) await writeFile(trace, formatNpz(traced), reporter);
+  if (given?.kind !== "named") return;
+  const tolerance = args.positive("tolerance") ?? 0;
+  const lines = compareLayers(traced, given.arrays, { tolerance, source: given.source }, reporter);
+  await writeFile("-", lines.map((line) => `${line}\n`).join(""), reporter);
+}
+
 export const sim: Handler = async (args, session) => {
   const { reporter } = session;
   const [inputs, output, raw] = [args.texts("input"), args.text("output"), args.flag("raw")];
+  const [accuracy, trace, compare] = [args.text("accuracy"), args.text("trace"), args.text("compare")];
+  const asks = [accuracy, trace, compare].some((x) => x !== undefined);
   if (inputs.length === 0) reporter.error("QN400", "say which samples to run", { help: "add --input X.npy, an array of shape (n, …)" });
-  if (output === undefined)
+  if (output === undefined && !asks)
     reporter.error("QN400", "say where the results go", { help: "add --output Y.npy, or --output - for standard output" });
-  if (reporter.failed || output === undefined) return;
-  const engine = await engineFor(args, session);
+  if (accuracy !== undefined && raw) reporter.error("QN401", "--accuracy needs values, and --raw gives mantissas");
+  if (output === "-" && (accuracy !== undefined || compare !== undefined))
+    reporter.error("QN401", "standard output cannot take both the results and what is told about them", { help: "name a file with --output" });
+  if (trace !== undefined && !/\.npz$/i.test(trace)) reporter.error("QN400", "--trace: name an .npz file, which holds one array a layer");
+  const reference = compare === undefined ? undefined : readArrays([compare], session);
+  if (compare !== undefined && reference?.kind === "ordered") reporter.error("QN400", "--compare: name an .npz file whose arrays carry the layers' names");
+  const labelFile = accuracy === undefined ? undefined : readArrays([accuracy], session);
+  if (labelFile?.kind === "named") reporter.error("QN400", "--accuracy: name a .npy file of labels");
+  if (reporter.failed) return;
+  const found = await enginesFor(args, trace !== undefined || compare !== undefined, session);
+  const engine = found?.engine;
   const given = engine && readArrays(inputs, session);
   const ordered =
     given &&
@@ -140,13 +192,12 @@ export const sim: Handler = async (args, session) => {
     session,
   );
   const wantsHost = !raw && args.text("until") === undefined;
-  const finished = (port: OutputPort, y: Numbers): Numbers =>
-    wantsHost && port.host === "softmax" && y instanceof Float64Array ? softmax(y, port.shape) : y;
-  const arrays = new Map(
-    engine.outputs.map((port, k): [string, NpyArray] => [
-      port.name,
-      { shape: [batch.samples, ...port.shape], data: finished(port, result.outputs[k]!) },
-    ]),
-  );
-  await writeOutputs(output, arrays, session);
+  const finished = (port: OutputPort, y: Numbers): Numbers => {
+    const step = hostSteps.find((name) => name === port.host);
+    return wantsHost && step && y instanceof Float64Array ? hostFunctions[step](y, port.shape) : y;
+  };
+  const values = result.outputs.map((y, k) => finished(engine.outputs[k]!, y));
+  if (output !== undefined) await writeOutputs(output, arraysOf(engine.outputs, values, batch.samples), session);
+  if (labelFile?.kind === "ordered") await tellAccuracy(labelFile.arrays[0]!, engine, values, batch.samples, session);
+  if (found?.tracer) await tellLayers(args, found.tracer, batch, reference, session);
 };

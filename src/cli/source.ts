@@ -61,6 +61,7 @@ export function optionsOf(args: Arguments, session: Session): Options {
   const precision = args.conversion("precision");
   const inputType = args.conversion("input-type");
   const width = args.whole("width", 1, 64);
+  const maxCells = args.whole("max-cells", 1, 100_000_000);
   if (top !== undefined && !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(top)) {
     session.reporter.error("QN400", `--top: \`${top}\` is not an identifier`, { help: "use letters, digits and underscores, at most 64" });
   }
@@ -76,5 +77,6 @@ export function optionsOf(args: Arguments, session: Session): Options {
     ...(precision === undefined ? {} : { precision }),
     ...(inputType === undefined ? {} : { inputType }),
     ...(width === undefined ? {} : { width }),
+    ...(maxCells === undefined ? {} : { maxCells }),
   };
 }

@@ -4,7 +4,8 @@ import type { Arith, Interval } from "../ir/arith.js";
 import { contains, type Conversion, exponent, hull, type Range, rangeOf, type Rounding, shiftFloor, trailingZeros } from "../ir/fixed.js";
 import type { Graph, GraphOutput, Node, NodeWith } from "../ir/graph.js";
 import { identifiers } from "../ir/names.js";
-import { NetBuilder, type Netlist } from "../ir/netlist.js";
+import { NetBuilder, type Netlist, type Port } from "../ir/netlist.js";
+import { sizeOf } from "../ir/tensor.js";
 import { opDef } from "../ir/ops/index.js";
 import { applyUnary, printUnary } from "../ir/unary.js";
 import { keepWidth } from "./keep-width.js";
@@ -156,6 +157,20 @@ export function portNames(graph: Graph): { readonly inputs: readonly string[]; r
   return { inputs: names.slice(0, graph.inputs.length), outputs: names.slice(graph.inputs.length) };
 }
 
+/** The module's buses, of a typed graph. */
+export function portsOf(graph: Graph): { readonly inputs: readonly Port[]; readonly outputs: readonly Port[] } {
+  const names = portNames(graph);
+  const port = (value: number, name: string): Port => {
+    const { shape, elem } = graph.nodes[value]!.type;
+    assert(elem !== "real", "portsOf: a real value");
+    return { name, shape, type: elem };
+  };
+  return {
+    inputs: graph.inputs.map((id, i) => port(id, names.inputs[i]!)),
+    outputs: graph.outputs.map((o, i) => port(o.value, names.outputs[i]!)),
+  };
+}
+
 function inputWires(node: Node, name: string, b: NetBuilder): readonly Wire[] {
   const type = node.type.elem;
   assert(type !== "real" && node.elements, "lower: a real input");
@@ -183,14 +198,23 @@ function bounded(b: NetBuilder, w: Wire, { lo, hi, exp }: Interval): Wire {
   return { id: keepWidth(b, w.id, { lo: -shiftFloor(-lo, shift), hi: shiftFloor(hi, shift) }), exp: w.exp };
 }
 
-/** Multiplications by nonzero constants that one fully parallel design may hold. */
-export const MAX_PRODUCTS = 4_000_000;
-
-const productsOf = (node: Node): number => {
-  if (node.op !== "dense" && node.op !== "conv") return 0;
-  const positions = node.type.shape.slice(0, -1).reduce((a, b) => a * b, 1);
-  return positions * node.attrs.kernel.data.reduce((n, w) => (w === 0n ? n : n + 1), 0);
-};
+/** About how many cells a node becomes: a multiplication by a nonzero constant, a tap of a pool or an element each count as one. */
+export function cellsOf(node: Node): number {
+  const elements = sizeOf(node.type.shape);
+  switch (node.op) {
+    case "dense":
+    case "conv":
+      return (elements / node.type.shape.at(-1)!) * node.attrs.kernel.data.reduce((n, w) => (w === 0n ? n : n + 1), 0);
+    case "maxpool":
+    case "sumpool":
+      return elements * sizeOf(node.attrs.window);
+    case "input":
+    case "constant":
+      return 0;
+    default:
+      return opDef(node.op).source ? 0 : elements;
+  }
+}
 
 /** Every value of the graph must be typed; every table within MAX_TABLE. */
 export function lowerGraph(graph: Graph): Netlist {
@@ -213,17 +237,19 @@ export function lowerGraph(graph: Graph): Netlist {
 
 export const lower = pass({
   name: "lower",
-  doc: "expands every op into integer cells, constant matrix-vector products into `affine` cells; refuses networks too large to be fully parallel",
+  doc: "expands every op into integer cells, constant matrix-vector products into `affine` cells; refuses networks too large to be fully parallel (--max-cells)",
   from: "graph",
   to: "netlist",
-  run(graph: Graph, { reporter }) {
-    const products = graph.nodes.map(productsOf);
-    const total = products.reduce((a, b) => a + b, 0);
-    if (total <= MAX_PRODUCTS) return lowerGraph(graph);
-    const layer = graph.layers[graph.nodes[products.indexOf(Math.max(...products))]!.layer];
-    return reporter.error("QN403", `the network multiplies by ${total} nonzero weights, and a fully parallel design holds at most ${MAX_PRODUCTS}`, {
+  run(graph: Graph, { options, reporter }) {
+    const cells = graph.nodes.map(cellsOf);
+    const total = cells.reduce((a, b) => a + b, 0);
+    if (total <= options.maxCells) return lowerGraph(graph);
+    const perLayer = graph.layers.map((_, i) => graph.nodes.reduce((n, node, id) => (node.layer === i ? n + cells[id]! : n), 0));
+    const largest = perLayer.indexOf(Math.max(...perLayer));
+    const layer = graph.layers[largest];
+    return reporter.error("QN403", `fully parallel, the network needs about ${total} cells, and --max-cells allows ${options.maxCells}`, {
       ...(layer ? { at: { ...layer.at, layer: layer.name } } : {}),
-      help: "this layer is the largest: prune it or make it smaller; `qnnc sim` runs networks of any size",
+      help: `this layer is the largest, with ${perLayer[largest] ?? total}: prune it or make it smaller; or build without Verilog (--no-rtl): the simulator and the HLS code run networks of any size by loops`,
     });
   },
 });

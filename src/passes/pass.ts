@@ -13,6 +13,8 @@ export interface PassOptions {
   readonly precision?: Conversion;
   readonly width: number;
   readonly pipeline: Pipelining;
+  /** Cells that one fully parallel design may have, about. */
+  readonly maxCells: number;
 }
 
 /** `stages`: exactly that many register stages. `depth`: at most that many adders between registers. `clock`: at most that many nanoseconds. */

@@ -9,9 +9,9 @@ tee -q -o build/synth.rpt stat
 write_verilog -noattr build/${top}_synth.v
 `;
 
-/** Vivado: out of context; IMPLEMENT=1 also places and routes. */
-export const vivadoScript = (top: string): string => `# vivado -mode batch -source scripts/vivado.tcl, in the folder above
-set part [expr {[info exists ::env(PART)] ? $::env(PART) : "xcvu13p-flga2577-2-e"}]
+/** Vivado: out of context; IMPLEMENT=1 also places and routes. The environment variable PART names another device. */
+export const vivadoScript = (top: string, part = "xcvu13p-flga2577-2-e"): string => `# vivado -mode batch -source scripts/vivado.tcl, in the folder above
+set part [expr {[info exists ::env(PART)] ? $::env(PART) : "${part}"}]
 file mkdir build/vivado
 read_verilog rtl/${top}.v
 read_xdc -mode out_of_context constraints/${top}.xdc
