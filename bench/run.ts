@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { simulate, type Source, typeModel } from "../src/compile.js";
 import { Reporter } from "../src/diagnostics.js";
 import { parseNpy } from "../src/npy.js";
+import { qnn } from "./qnn.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const golden = join(root, "../shared/golden/models/qkeras_3layer");
@@ -74,3 +75,4 @@ function hls4ml(ours: number): void {
 console.log(`${cpus()[0]?.model ?? "unknown processor"}, Node ${process.version}, model ${model}`);
 endToEnd(5);
 hls4ml(await simulator());
+await qnn();

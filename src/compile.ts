@@ -15,6 +15,7 @@ import { type Observe, runPasses } from "./passes/pass.js";
 import { graphPipeline, netlistPipeline } from "./passes/pipelines.js";
 import { vectorsIn } from "./qnn-settings.js";
 import { readModel, type Source } from "./read-model.js";
+import { calibrate } from "./sim/calibrate.js";
 import { emitSimulator } from "./sim/export/export.js";
 import { compileSimulator, type SimulatorModule } from "./sim/jit/compile.js";
 import { type Mismatch, referenceCheck, selfCheck } from "./sim/self-check.js";
@@ -22,7 +23,7 @@ import { instantiate, type Simulator } from "./sim/simulator.js";
 import { makeVectors, realVectors } from "./sim/vectors.js";
 import { version } from "./version.js";
 
-export { type BuildOptions, defaultInputType, defaultOptions, isPart, type Options, type Origins, partHelp } from "./options.js";
+export { type BuildOptions, defaultOptions, isPart, type Options, type Origins, partHelp } from "./options.js";
 export { type Model, readModel, type Source } from "./read-model.js";
 
 export interface Artifacts {
@@ -38,6 +39,8 @@ export interface Artifacts {
 
 export interface Typed {
   readonly graph: Graph;
+  /** As the framework defines it, with floats real. */
+  readonly model: Graph;
   readonly options: BuildOptions;
   readonly origins: Origins;
 }
@@ -49,8 +52,11 @@ export async function typeModel(source: Source, asked: Options, reporter: Report
   const { ir, options, origins } = model;
   if (ir.kind === "netlist")
     return reporter.error("QN401", "this file holds a netlist, and the command needs a graph", { at: { source: source.model } });
-  const typed = runPasses(ir, graphPipeline, { options, reporter }, observe);
-  return typed?.kind === "graph" ? { graph: typed.ir, options, origins } : undefined;
+  const { calibration } = options;
+  const observed = calibration && ir.kind === "graph" ? calibrate(ir.ir, calibration, reporter) : undefined;
+  if (calibration && !observed) return undefined;
+  const typed = runPasses(ir, graphPipeline, { options: { ...options, ...(observed ? { observed } : {}) }, reporter }, observe);
+  return typed?.kind === "graph" ? { graph: typed.ir, model: ir.ir, options, origins } : undefined;
 }
 
 export async function simulate(
@@ -142,7 +148,8 @@ function vectorFiles(graph: Graph, vectors: Vectors): Files {
 }
 
 /** The options that shape the output, for the manifest. */
-const settings = ({ vectors, vectorsFile, ...rest }: BuildOptions): Readonly<Record<string, unknown>> => ({
+const settings = ({ vectors, vectorsFile, calibration, ...rest }: BuildOptions): Readonly<Record<string, unknown>> => ({
   ...rest,
+  ...(calibration ? { calibration: "given" } : {}),
   vectors: vectors || vectorsFile ? "given" : "random",
 });

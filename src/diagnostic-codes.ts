@@ -33,6 +33,7 @@ export const codes = {
   QN304: "a weight does not fit its type",
   QN305: "operands do not fit the operation",
   QN306: "hls4ml computes a wrong value here",
+  QN307: "a function is computed by segments",
   // Options and usage
   QN400: "a flag or argument is unknown or has a bad value",
   QN401: "flags contradict one another",

@@ -35,6 +35,9 @@ export class Reporter {
   warn(code: Code, message: string, detail: Detail = {}): undefined {
     this.diagnostics.push({ code, level: "warning", message, ...detail });
   }
+  note(code: Code, message: string, detail: Detail = {}): undefined {
+    this.diagnostics.push({ code, level: "note", message, ...detail });
+  }
   get failed(): boolean {
     return this.diagnostics.some((d) => d.level === "error");
   }
@@ -133,12 +136,17 @@ export function didYouMean(word: string, candidates: Iterable<string>): string |
   return best;
 }
 
+/** Insertions, deletions, replacements and exchanges of two neighbours that make `b` of `a` (Damerau and Levenshtein, each part edited once). */
 function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  let [before, row]: [number[], number[]] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
-    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
+    for (let j = 1; j <= b.length; j++) {
+      const edited = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      next.push(isSwap ? Math.min(edited, before[j - 2]! + 1) : edited);
+    }
+    [before, row] = [row, next];
   }
   return row[b.length]!;
 }

@@ -24,11 +24,28 @@ const kinds = {
   b1: { bytes: 1, make: (b: ArrayBuffer) => new Uint8Array(b) },
 } as const;
 
+const isKind = (name: string): name is keyof typeof kinds => Object.hasOwn(kinds, name);
+
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 const help = "write the array with numpy.save, as float32 or float64";
 
-/** Reads one array; `source` names it in diagnostics (QN105). */
-export function parseNpy(bytes: Uint8Array, source: string, reporter: Reporter): NpyArray | undefined {
+/** What the header of a .npy file says. */
+export interface NpyHeader {
+  readonly shape: readonly number[];
+  readonly kind: keyof typeof kinds;
+  readonly bigEndian: boolean;
+  readonly fortran: boolean;
+  /** Where the numbers begin. */
+  readonly offset: number;
+  /** How many bytes they take. */
+  readonly bytes: number;
+}
+
+/** Headers end within this many bytes. */
+export const MAX_NPY_HEADER = 65536 + 12;
+
+/** Reads the header; `bytes` need not hold more than that. `source` names the file in diagnostics (QN105). */
+export function parseNpyHeader(bytes: Uint8Array, source: string, reporter: Reporter): NpyHeader | undefined {
   const fail = (why: string): undefined => reporter.error("QN105", why, { at: { source }, help });
   if (bytes.length < 10 || MAGIC.some((b, i) => bytes[i] !== b)) return fail("not a .npy file: the magic number is missing");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -43,17 +60,33 @@ export function parseNpy(bytes: Uint8Array, source: string, reporter: Reporter):
   const dims = /'shape':\s*\(([0-9,\s]*)\)/.exec(header);
   if (!descr || !order || !dims) return fail("the .npy header is malformed, or its dtype is structured or an object");
   const kind = `${descr[2]}${descr[3]}`;
-  if (!Object.hasOwn(kinds, kind)) return fail(`dtype ${descr[1]}${kind} is not supported`);
-  const { bytes: width, make } = kinds[kind as keyof typeof kinds];
+  if (!isKind(kind)) return fail(`dtype ${descr[1]}${kind} is not supported`);
   const shape = dims[1]!.split(",").flatMap((s) => (s.trim() === "" ? [] : [Number(s)]));
-  const size = shape.reduce((a, b) => a * b, 1);
-  if (!Number.isSafeInteger(size) || bytes.length - start - headerLength !== size * width) {
-    return fail(`the header says shape (${shape.join(", ")}) of ${kind}, and ${bytes.length - start - headerLength} bytes follow instead of ${size * width}`);
+  const size = shape.reduce((a, b) => a * b, 1) * kinds[kind].bytes;
+  if (!Number.isSafeInteger(size)) return fail(`the header says shape (${shape.join(", ")}), which no file holds`);
+  return { shape, kind, bigEndian: descr[1] === ">" && kinds[kind].bytes > 1, fortran: order[1] === "True", offset: start + headerLength, bytes: size };
+}
+
+/** Little-endian numbers, row-major; the buffer is taken over. */
+export const npyData = (kind: NpyHeader["kind"], body: ArrayBuffer): NpyData => kinds[kind].make(body);
+
+/** Reads one array; `source` names it in diagnostics (QN105). */
+export function parseNpy(bytes: Uint8Array, source: string, reporter: Reporter): NpyArray | undefined {
+  const header = parseNpyHeader(bytes, source, reporter);
+  if (!header) return undefined;
+  const { shape, kind, offset } = header;
+  if (bytes.length - offset !== header.bytes) {
+    const wanted = `${shape.reduce((a, b) => a * b, 1) * kinds[kind].bytes}`;
+    return reporter.error("QN105", `the header says shape (${shape.join(", ")}) of ${kind}, and ${bytes.length - offset} bytes follow instead of ${wanted}`, {
+      at: { source },
+      help,
+    });
   }
-  const body = bytes.slice(start + headerLength);
-  if (descr[1] === ">" && width > 1) for (let i = 0; i < body.length; i += width) body.subarray(i, i + width).reverse();
-  const data = make(body.buffer);
-  return { shape, data: order[1] === "True" ? fromFortran(data, shape) : data };
+  const body = bytes.slice(offset);
+  const width = kinds[kind].bytes;
+  if (header.bigEndian) for (let i = 0; i < body.length; i += width) body.subarray(i, i + width).reverse();
+  const data = npyData(kind, body.buffer);
+  return { shape, data: header.fortran ? fromFortran(data, shape) : data };
 }
 
 function fromFortran(data: NpyData, shape: readonly number[]): NpyData {
@@ -81,7 +114,7 @@ const codes: Readonly<Record<string, string>> = {
   Uint8Array: "|u1",
 };
 
-/** The header of a C-order .npy file of version 1.0, padded to 64 bytes. */
+/** The header of a C-order .npy file of version 1.0, padded to 64 bytes. `data` is any array of its kind. */
 export function npyHeader(data: NpyData, shape: readonly number[]): Uint8Array {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
   const text = `{'descr': '${codes[data.constructor.name]}', 'fortran_order': False, 'shape': ${tuple}, }`;

@@ -1,9 +1,9 @@
 // The options of a build, and their defaults.
 import type { HlsStyle } from "./backends/hls/hls.js";
 import type { Place } from "./diagnostics.js";
-import { type Conversion, fixed } from "./ir/fixed.js";
 import type { NpyArray } from "./npy.js";
 import type { PassOptions } from "./passes/pass.js";
+import type { Calibration } from "./sim/calibrate.js";
 
 /** A file of the source that holds test inputs, and where the model names it. */
 export interface VectorsFile {
@@ -16,6 +16,8 @@ export interface BuildOptions extends PassOptions {
   readonly top?: string;
   /** The last layer to build; by default the model's outputs. */
   readonly until?: string;
+  /** With hls4ml's configuration: the right value where hls4ml's is wrong. */
+  readonly fix?: boolean;
   /** Clock period that the tools aim at, in nanoseconds; by default the pipeline's, else 5. */
   readonly clockNs?: number;
   /** The HLS tool's own; by default as for Verilog. */
@@ -24,6 +26,8 @@ export interface BuildOptions extends PassOptions {
   readonly vectors?: readonly NpyArray[];
   /** A file of the source that holds them. */
   readonly vectorsFile?: VectorsFile;
+  /** Samples whose ranges give inputs and results of float layers their integer bits. */
+  readonly calibration?: Calibration;
   readonly vectorCount: number;
   readonly seed: number;
   readonly hlsStyle: HlsStyle;
@@ -41,10 +45,10 @@ export const partHelp = "letters, digits, `-`, `_` and `.`, as in xc7a35ticsg324
 /** Whether a synthesis script can hold the name of a device. */
 export const isPart = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/.test(name);
 
-export const defaultInputType: Conversion = { type: fixed(16, 6), round: "TRN", overflow: "WRAP" };
 export const defaultOptions: BuildOptions = {
-  inputType: defaultInputType,
   width: 16,
+  maxTable: 4096,
+  softmax: "host",
   pipeline: { clock: 5 },
   maxCells: 1_000_000,
   rtl: true,

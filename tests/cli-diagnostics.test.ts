@@ -164,6 +164,10 @@ const recipes: Partial<Record<Code, () => string>> = {
     put("net.qir", tinyQir.replace("fixed<7,4> #1", "fixed<8,4> #1"));
     return "opt net.qir";
   },
+  QN814: () => {
+    put("model.qnn", 'network n {\n  input x: fixed<4,2>[2]\n  output x\n}\n\nquantize { data: "x.npy", goal: energy, max_loss: 0.5% }\n');
+    return "check model.qnn";
+  },
   QN815: () => {
     put("model.qnn", "network n { input x: fixed<4,2>[2] output x }\n");
     return "fmt --check model.qnn";

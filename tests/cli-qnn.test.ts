@@ -19,7 +19,7 @@ const tree = (folder: string): readonly string[] =>
   (readdirSync(join(cwd, folder), { recursive: true }) as string[]).filter((f) => statSync(join(cwd, folder, f)).isFile()).sort();
 
 interface Recorded extends Manifest {
-  readonly options: { readonly pipeline: unknown; readonly hlsStyle: string; readonly vectors: string };
+  readonly options: { readonly pipeline: unknown; readonly hlsStyle: string; readonly vectors: string; readonly part: string; readonly wrapper: boolean };
 }
 const manifestOf = (folder: string): Recorded => JSON.parse(text(`${folder}/manifest.json`)) as Recorded;
 
@@ -70,7 +70,7 @@ building("an example, with its own clock and the samples of its training", async
   assert.equal([top, vectors, options.vectors, options.pipeline], ["residual_net", samples, "given", { clock: 4 }]);
   assert.equal(Object.keys(sources), ["blocks.qnn", "residual.npz", "residual.qnn"]);
   // What was trained and what is built give the same numbers: golden vectors against the stored results of the training framework.
-  const [built, trained] = [join(cwd, "fw-example/tb/vectors/logit.npy"), join(examples, "residual/logit.npy")].map((path) => {
+  const [built, trained] = [join(cwd, "fw-example/tb/vectors/logits.npy"), join(examples, "residual/logits.npy")].map((path) => {
     const array = parseNpy(new Uint8Array(readFileSync(path)), path, new Reporter())!;
     return Array.from(array.data as ArrayLike<number>, Number);
   });
@@ -96,13 +96,25 @@ building("the file's settings are obeyed, and flags win over each of them", asyn
   assert.is(manifestOf("fw-latency").latency, 1);
   assert.match(text("fw-latency/constraints/from_file.xdc"), /-period 4\b/, "the clock of the file remains a constraint");
 
-  write("net/idle.qnn", small.replace("latency: 3", 'part: "xc7a35t"\n  wrapper: false'));
-  const idle = await succeeds("check", "net/idle.qnn");
-  assert.equal(
-    [...idle.stderr.matchAll(/^warning\[(QN\d+)\].*\n +┌─ (\S+)/gm)].map((m) => `${m[1]} ${m[2]}`),
-    ["QN814 net/idle.qnn:13:3", "QN814 net/idle.qnn:14:3"],
-    "what has no effect is said",
-  );
+  write("net/device.qnn", small.replace("latency: 3", 'part: "xc7a35t"\n  wrapper: none'));
+  const partsOf = (folder: string): readonly (string | undefined)[] =>
+    ["scripts/vivado.tcl", script].map((f) => /PART\) : "([^"]*)"/.exec(text(`${folder}/${f}`))?.[1]);
+  const quiet = await succeeds("net/device.qnn", "-o", "fw-device");
+  assert.not.match(quiet.stderr, /warning/);
+  assert.equal(partsOf("fw-device"), ["xc7a35t", "xc7a35t"], "the HLS target names no other part");
+  assert.equal([manifestOf("fw-device").options.part, manifestOf("fw-device").options.wrapper], ["xc7a35t", false]);
+  assert.not.ok(tree("fw-device").some((f) => f.endsWith("_axis.v")));
+  assert.not.match(text("fw-device/Makefile"), /_axis/);
+  await succeeds("net/device.qnn", "-o", "fw-wrapped", "--wrapper", "--part", "xcku5p-ffva676-3-e");
+  assert.equal(partsOf("fw-wrapped"), ["xcku5p-ffva676-3-e", "xcku5p-ffva676-3-e"]);
+  assert.ok(tree("fw-wrapped").includes("rtl/from_file_axis.v"));
+  assert.is((await start("net/device.qnn", "-o", "fw-bad", "--part", 'x"; exec rm')).code, 2);
+  write("net/device.qnn", small.replace("latency: 3", 'part: "x]; exec rm"'));
+  assert.match((await start("check", "net/device.qnn")).stderr, /error\[QN812\].*is none\n +┌─ net\/device.qnn:13:3/);
+
+  write("net/quantize.qnn", `${small}\nquantize { data: "x.npy", max_loss: 0.5%, time: 10 m }\n`);
+  const idle = await succeeds("check", "net/quantize.qnn");
+  assert.match(idle.stderr, /warning\[QN814\]: `quantize` is not carried out.*\n +┌─ net\/quantize.qnn:24:12/, "what has no effect is said");
 
   write("other.npy", formatNpy({ shape: [5, 2], data: new Float32Array(10) }));
   await succeeds("net/small.qnn", "-o", "fw-vectors", "--vectors", "other.npy");
@@ -124,8 +136,23 @@ building("sim, inspect and --until work on .qnn", async () => {
   const y = parseNpy(new Uint8Array(readFileSync(join(cwd, "y.npy"))), "y.npy", new Reporter());
   // y = (2·a − 2·b)/2
   assert.equal([...(y!.data as Float64Array)], [-0.25, -0.25, -0.25]);
-  const rows = JSON.parse((await succeeds("inspect", "net/small.qnn", "--json", "--until", "t")).stdout) as readonly { layer: string }[];
-  assert.ok(rows.some((r) => r.layer === "t"));
+  const { layers, settings } = JSON.parse((await succeeds("inspect", "net/small.qnn", "--json", "--until", "t", "--clock", "7")).stdout) as {
+    layers: readonly { layer: string }[];
+    settings: readonly { setting: string; value: string; from: string; line?: number }[];
+  };
+  assert.ok(layers.some((r) => r.layer === "t"));
+  const shown = new Map(settings.map((s) => [s.setting, [s.value, s.from, s.line]]));
+  assert.equal(
+    ["top", "pipeline", "HLS style", "wrapper", "test vectors"].map((name) => shown.get(name)),
+    [
+      ["from_file", "file", 14],
+      ["for a clock of 7 ns", "command line", undefined],
+      ["unrolled", "file", 19],
+      ["AXI4-Stream", "default", undefined],
+      ["net/x.npy", "file", 22],
+    ],
+  );
+  assert.match((await succeeds("inspect", "net/small.qnn")).stdout, /^clock +4 ns +net\/small\.qnn:12$/m);
 });
 
 building("mistakes: each with code and caret, exit code 1, no folder", async () => {

@@ -3,11 +3,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { softmax } from "../src/cli/sim.js";
+import { softmax } from "../src/cli/host-steps.js";
 import { Reporter } from "../src/diagnostics.js";
 import { formatNpy, formatNpz, type NpyArray, type NpyData, parseNpy, parseNpz } from "../src/npy.js";
 import { digits, inProcess, type Outcome, qnnc, testFolder } from "./support/cli.js";
 import { tiny, tinyQir, twoOutputsQir } from "./support/tiny.js";
+import { fullTier } from "./support/tools.js";
 
 const cwd = testFolder("sim");
 const write = (name: string, shape: readonly number[], data: NpyData): void => writeFileSync(join(cwd, name), formatNpy({ shape, data }));
@@ -127,6 +128,44 @@ networks("digits: the logits of the framework, from the model and from its firmw
 });
 
 networks.run();
+
+const many = suite("many samples");
+function twice(data: Float64Array): Float64Array {
+  const out = new Float64Array(2 * data.length);
+  out.set(data);
+  out.set(data, data.length);
+  return out;
+}
+
+many("two simulators give what one gives, in order; a non-finite number is found in its stretch", async () => {
+  const n = 100_000;
+  const data = Float32Array.from({ length: 2 * n }, (_, i) => ((i * 37) % 29) / 8 - 2);
+  write("many.npy", [n, 2], data);
+  await done("tiny.qir", "-i", "many.npy", "-o", "one.npy", "-j", "1", "-q");
+  await done("tiny.qir", "-i", "many.npy", "-o", "two.npy", "-j", "2", "-q");
+  const [one, two] = [readFrom("one.npy"), readFrom("two.npy")];
+  assert.equal(two.shape, [n, 3]);
+  assert.ok(Buffer.from(one.data.buffer).equals(Buffer.from(two.data.buffer)));
+  for (const k of [0, 1, 32767, 32768, 65536, n - 1]) assert.equal([...two.data.slice(3 * k, 3 * k + 3)], tiny([data[2 * k]!, data[2 * k + 1]!]));
+  data[2 * 70_000] = Number.NaN;
+  write("many.npy", [n, 2], data);
+  const r = await start("tiny.qir", "-i", "many.npy", "-o", "never.npy", "-j", "2", "-q");
+  assert.is(r.code, 1);
+  assert.match(r.stderr, /QN502/);
+  assert.throws(() => readFileSync(join(cwd, "never.npy")));
+});
+
+if (fullTier) many("files of 64 MiB and more are streamed in and out", async () => {
+  const n = 2_900_000;
+  const data = Float64Array.from({ length: 2 * n }, (_, i) => ((i * 53) % 31) / 8 - 2);
+  // Twice, so that input and output pass the 64 MiB from which files are streamed.
+  write("large.npy", [2 * n, 2], twice(data));
+  await done("tiny.qir", "-i", "large.npy", "-o", "large-out.npy", "-q");
+  const y = readFrom("large-out.npy");
+  assert.equal(y.shape, [2 * n, 3]);
+  for (const k of [0, 1, 65535, n - 1, n, 2 * n - 1]) assert.equal([...y.data.slice(3 * k, 3 * k + 3)], tiny([data[(2 * k) % (2 * n)]!, data[(2 * k + 1) % (2 * n)]!]));
+});
+many.run();
 
 const told = suite("what sim tells");
 

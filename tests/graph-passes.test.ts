@@ -12,7 +12,7 @@ import { checkLimits } from "../src/passes/check-limits.js";
 import { foldBatchnorm } from "../src/passes/fold-batchnorm.js";
 import type { PassOptions } from "../src/passes/pass.js";
 
-const options: PassOptions = { inputType: { type: fixed(8, 3), round: "TRN", overflow: "WRAP" }, width: 16, maxCells: 1e6, pipeline: { stages: 0 } };
+const options: PassOptions = { inputType: { type: fixed(8, 3), round: "TRN", overflow: "WRAP" }, width: 16, maxCells: 1e6, maxTable: 4096, softmax: "host", pipeline: { stages: 0 } };
 
 const build = (make: (b: GraphBuilder) => void): Graph => {
   const reporter = new Reporter();

@@ -2,53 +2,17 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { datVectors, type HlsStyle, hls, hlsStyles } from "../src/backends/hls/hls.js";
-import { Reporter } from "../src/diagnostics.js";
 import { type FixedType, fixed, overflows, printFixed, rangeOf, roundings } from "../src/ir/fixed.js";
-import { type Graph, GraphBuilder } from "../src/ir/graph.js";
+import type { Graph, GraphBuilder } from "../src/ir/graph.js";
 import { identifiers } from "../src/ir/names.js";
 import { tensor } from "../src/ir/tensor.js";
-import type { Mantissas, Vectors } from "../src/ir/vectors.js";
-import { lowerGraph, portNames } from "../src/passes/lower.js";
-import { prng } from "../src/sim/prng.js";
 import { evaluate } from "../src/sim/reference.js";
 import { type CellCases, cellVectors, exhaustiveCellCases, wideCellCases } from "./support/cell-cases.js";
-import { type HlsCase, runHlsBatch } from "./support/hls-batch.js";
+import { caseOf, graphOf, type HlsCase, runHlsBatch, vectorsOf } from "./support/hls-batch.js";
 import { randomGraph, showGraph } from "./support/random-graph.js";
 import { apTypes, fullTier, hasTool, run, withTempDir, writeFiles } from "./support/tools.js";
 
 const headers = hasTool("g++") ? apTypes() : undefined;
-
-/** Corner and random samples of every input, with the reference's outputs. */
-function vectorsOf(graph: Graph, count: number, seed: number): Vectors {
-  const random = prng(seed);
-  const inputs = graph.inputs.map((id) => {
-    const node = graph.nodes[id]!;
-    const t = node.type.elem as FixedType;
-    return Array.from(
-      { length: count },
-      (_, s): Mantissas =>
-        node.elements!.map((e) => {
-          const m = s === 0 ? e.lo : s === 1 ? e.hi : random.chance(0.2) ? random.pick([e.lo, e.hi]) : random.between(e.lo, e.hi);
-          return e.lo === 0n && e.hi === 0n ? 0n : m << BigInt(e.exp - (t.int - t.width));
-        }),
-    );
-  });
-  const results = Array.from({ length: count }, (_, s) =>
-    evaluate(
-      graph,
-      inputs.map((port) => port[s]!),
-    ),
-  );
-  return { count, inputs, outputs: graph.outputs.map((_, k) => results.map((r) => r[k]!)) };
-}
-
-function caseOf(graph: Graph, style: HlsStyle, vectors: Vectors): HlsCase {
-  return {
-    name: graph.name,
-    files: hls.emit({ graph, netlist: lowerGraph(graph) }, { style, names: portNames(graph), clockNs: 5 }),
-    vectors,
-  };
-}
 
 const conversions = suite("hls: conversions");
 
@@ -59,22 +23,19 @@ const SOURCES: readonly FixedType[] = fullTier
 
 /** Target widths, signs and shifts as one element each; every rounding and overflow mode as one op each. */
 function conversionGraph(source: FixedType, name: string): Graph {
-  const reporter = new Reporter();
-  const b = new GraphBuilder(name, reporter);
   const drops = fullTier ? [-5, -1, 0, 1, 2, 6] : [-1, 2];
   const widths = fullTier ? [0, 1, 3, 64] : [1, 2];
   const shifts = source.width > 32 ? drops.map((d) => d + source.width - 3) : drops;
   const types = widths.flatMap((w) =>
     shifts.flatMap((d) => [true, false].map((s) => fixed(w, w + source.int - source.width + d, s && w > 0))),
   );
-  const x = b.input("x", [types.length], { type: source, round: "TRN", overflow: "WRAP" });
-  for (const round of roundings) {
-    for (const overflow of overflows)
-      b.output(`${round}_${overflow}`, b.add("quantize", [x], { to: { per: "element", types }, round, overflow }));
-  }
-  const graph = b.done();
-  if (!graph) throw new Error(JSON.stringify(reporter.diagnostics));
-  return graph;
+  return graphOf(name, (b) => {
+    const x = b.input("x", [types.length], { type: source, round: "TRN", overflow: "WRAP" });
+    for (const round of roundings) {
+      for (const overflow of overflows)
+        b.output(`${round}_${overflow}`, b.add("quantize", [x], { to: { per: "element", types }, round, overflow }));
+    }
+  });
 }
 
 /** All codes of a narrow type; of a wide one those around zero, the ends and the halves of each power of two. */
@@ -139,14 +100,6 @@ cells.run();
 const others = suite("hls: by hand");
 
 type Build = (b: GraphBuilder) => void;
-function graphOf(name: string, build: Build): Graph {
-  const reporter = new Reporter();
-  const b = new GraphBuilder(name, reporter);
-  build(b);
-  const graph = b.done();
-  if (!graph) throw new Error(JSON.stringify(reporter.diagnostics));
-  return graph;
-}
 const input = (b: GraphBuilder, name: string, shape: readonly number[], type: FixedType): number =>
   b.input(name, shape, { type, round: "TRN", overflow: "WRAP" });
 

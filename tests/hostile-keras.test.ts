@@ -123,10 +123,11 @@ t("unknown layers, custom code and quantizers", async () => {
   await refused(one({ ...dense("d"), module: "os", registered_name: null }), "QN202", /`os`/);
   await refused(one({ ...dense("d"), module: "keras_evil.layers" }), "QN202");
   await refused(one({ ...dense("d"), module: "keras.layers", registered_name: "evil>Dense" }), "QN202", /`evil`/);
-  await refused(one({ class_name: "Custom>Dense", config: { name: "d", units: 2 } }), "QN201");
+  await refused(one({ class_name: "Custom>Dense", config: { name: "d", units: 2 } }), "QN202", /`Custom`/);
   await refused(one({ class_name: "toString", config: { name: "d" } }), "QN201");
   await refused(one({ class_name: "hasOwnProperty", config: { name: "d" } }), "QN201");
-  await refused(one({ class_name: "Sequential", config: { name: "d", layers: [] } }), "QN201", /inside a model/);
+  await refused(one({ class_name: "Sequential", config: { name: "d", layers: [] } }), "QN214");
+  await refused(one({ class_name: "Functional", config: { name: "d" } }), "QN201");
   await refused(one({ class_name: "QActivation", config: { name: "a", activation: "__import__('os').system('x')" } }), "QN204");
   await refused(one({ class_name: "QActivation", config: { name: "a", activation: { class_name: "exec", config: {} } } }), "QN203");
   await refused(
@@ -163,15 +164,10 @@ t("impossible shapes and options", async () => {
   for (const target of [[0], [-1, -1], [4], [-2], "x", [1e300]] as J[])
     await refused(read(encode(sequential(input(), { class_name: "Reshape", config: { name: "r", target_shape: target } }))), "QN209");
   await refused(
-    read(encode(sequential(input([null, 2, 3]), { class_name: "Flatten", config: { name: "f", data_format: "channels_first" } }))),
+    read(encode(sequential(input([null, 2, 3]), { class_name: "Flatten", config: { name: "f", data_format: "sideways" } }))),
     "QN212",
   );
   await refused(read(encode(sequential(input(), dense("d", { use_bias: "yes" }))), await weights()), "QN200");
-  await refused(
-    read(encode(sequential(input(), { class_name: "Activation", config: { name: "s", activation: "softmax" } }, relu("a")))),
-    "QN205",
-    /softmax/,
-  );
   await refused(read(encode(sequential(input()))), "QN214");
   await refused(read(encode(sequential())), "QN214");
 });

@@ -22,21 +22,14 @@ import { sizeOf, tensor } from "../src/ir/tensor.js";
 import { compileSimulator } from "../src/sim/jit/compile.js";
 import { prng } from "../src/sim/prng.js";
 import { evaluate } from "../src/sim/reference.js";
-import { instantiate, type Simulator } from "../src/sim/simulator.js";
 import { makeInputs } from "../src/sim/vectors.js";
 import { randomGraph, showGraph } from "./support/random-graph.js";
+import { simulatorOf as simulator } from "./support/simulator-of.js";
 import { fullTier } from "./support/tools.js";
 
 const SEEDS = Number(process.env["JIT_SEEDS"] ?? (fullTier ? 400 : 100));
 const FIRST = Number(process.env["JIT_FIRST"] ?? 1);
 const SAMPLES = 21;
-
-async function simulator(graph: Graph, name: string): Promise<Simulator> {
-  const reporter = new Reporter();
-  const module = await compileSimulator(graph, reporter);
-  if (!module) throw new Error(`${name}: ${JSON.stringify(reporter.diagnostics)}\n${showGraph(graph)}`);
-  return instantiate(module);
-}
 
 const random = suite("jit: random graphs");
 
@@ -205,16 +198,16 @@ reals("conversion equals the one rule, all modes, widths 0 to 64, doubles and fl
   const modes = roundings.flatMap((round) => overflows.map((overflow) => ({ round, overflow })));
   let values = 0;
   for (const [t, type] of [...signed, ...unsigned].entries()) {
-    // One input a mode, all with the same numbers.
+    // One input a mode, all with the same numbers: five elements are whole vectors of doubles and of floats, and one more.
     const b = new GraphBuilder("convert", new Reporter());
-    for (const [i, mode] of modes.entries()) b.output(`y${i}`, b.input(`x${i}`, [3], { type, ...mode }));
+    for (const [i, mode] of modes.entries()) b.output(`y${i}`, b.input(`x${i}`, [5], { type, ...mode }));
     const sim = await simulator(b.done()!, JSON.stringify(type));
     const data = awkward({ type, ...modes[0]! }, 90, 100 * t + 7);
     for (const kind of [Float64Array, Float32Array]) {
       const given = kind.from(data).map((v) => (Number.isFinite(v) ? v : 3e38));
       const result = sim.run(
         modes.map(() => given),
-        given.length / 3,
+        given.length / 5,
         new Reporter(),
       )!;
       let outside = 0;

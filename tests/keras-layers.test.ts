@@ -1,75 +1,20 @@
 // The layer rules: which quantizer a weight gets, batch normalization, wiring, shared layers, `until`, names of weights.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Reporter, renderText } from "../src/diagnostics.js";
 import { quantizerForward } from "../src/frontend/keras/quantizer-forward.js";
 import { type ArgValue, makeQuantizer, type Quantizer, type QuantizerName } from "../src/frontend/keras/quantizers.js";
-import { readKeras } from "../src/frontend/keras/read-keras.js";
-import { exponent, fixed, toNumber } from "../src/ir/fixed.js";
 import type { Graph, NodeWith } from "../src/ir/graph.js";
 import { numbersOf } from "../src/ir/tensor.js";
-import { assignPrecision } from "../src/passes/assign-precision.js";
-import { evaluate } from "../src/sim/reference.js";
 import { hdf5 } from "./support/hdf5.js";
+import { functional, input, type J, layer, read, run, sequential, type Values, weightsFile, wired } from "./support/keras-model.js";
 
-type J = null | boolean | number | string | readonly J[] | { readonly [key: string]: J };
-type Values = Readonly<Record<string, readonly [readonly number[], readonly number[]]>>;
-
-const sequential = (...layers: readonly J[]): J => ({ class_name: "Sequential", config: { name: "m", layers } });
-const input = (n: number): J => ({ class_name: "InputLayer", config: { name: "x", batch_input_shape: [null, n] } });
-const layer = (class_name: string, name: string, config: { readonly [key: string]: J } = {}): J => ({
-  class_name,
-  config: { name, ...config },
-});
 const qb = (bits: number, config: { readonly [key: string]: J }): J => ({
   class_name: "quantized_bits",
   config: { bits, integer: 0, symmetric: 0, keep_negative: true, ...config },
 });
 
-/** A Keras 2 weights file from values by `layer/weight`: shape and data. */
-const file = (values: Values): Promise<Uint8Array> =>
-  hdf5((f) => {
-    const layers = [...new Set(Object.keys(values).map((k) => k.split("/")[0]!))];
-    f.create_attribute("layer_names", layers);
-    for (const name of layers) {
-      const g = f.create_group(name);
-      const mine = Object.entries(values).filter(([k]) => k.startsWith(`${name}/`));
-      g.create_attribute(
-        "weight_names",
-        mine.map(([k]) => `${k.split("/")[1]}:0`),
-      );
-      for (const [k, [shape, data]] of mine)
-        g.create_dataset({ name: `${k.split("/")[1]}:0`, data: Float32Array.from(data), shape: [...shape] });
-    }
-  });
-
-async function read(model: J, weights?: Uint8Array, until?: string): Promise<Graph> {
-  const reporter = new Reporter();
-  const files = new Map<string, Uint8Array>([["m.json", new TextEncoder().encode(JSON.stringify(model))]]);
-  if (weights) files.set("w.h5", weights);
-  const graph = await readKeras(
-    { model: "m.json", ...(weights ? { weights: "w.h5" } : {}), files },
-    until === undefined ? {} : { until },
-    reporter,
-  );
-  assert.ok(graph, reporter.diagnostics.map((d) => renderText(d)).join("\n"));
-  return graph;
-}
-
 const nodes = <K extends "dense" | "mul" | "add" | "constant">(graph: Graph, op: K): NodeWith<K>[] =>
   graph.nodes.filter((n): n is NodeWith<K> => n.op === op);
-
-/** Outputs for one input row; inputs are multiples of 1/64. */
-function run(graph: Graph, ...inputs: readonly (readonly number[])[]): readonly number[] {
-  const options = { inputType: { type: fixed(16, 10), round: "TRN", overflow: "WRAP" }, width: 48, pipeline: { stages: 0 } } as const;
-  const typed = assignPrecision.run(graph, { options, reporter: new Reporter() })!;
-  const out = typed.nodes[typed.outputs[0]!.value]!.type.elem;
-  assert.ok(out !== "real");
-  return evaluate(
-    typed,
-    inputs.map((x) => x.map((v) => BigInt(v * 64))),
-  )[0]!.map((m) => toNumber(m, exponent(out)));
-}
 
 const KERNEL = [0.9, -0.33, 0.11, 0.02, -0.7, 0.45];
 const BIAS = [0.3, -0.6];
@@ -86,7 +31,7 @@ t("a kernel quantizer without alpha becomes auto_po2 and symmetric; a bias quant
       input(3),
       layer("QDense", "d", { units: 2, kernel_quantizer: qb(4, { alpha: null }), bias_quantizer: qb(4, { alpha: null }) }),
     ),
-    await file(dWeights),
+    await weightsFile(dWeights),
   );
   const { kernel, bias } = nodes(graph, "dense")[0]!.attrs;
   assert.equal(numbersOf(kernel), forward(quantizer("quantized_bits", { bits: 4, symmetric: 1, alpha: "auto_po2" }), KERNEL, [3, 2]));
@@ -108,7 +53,7 @@ t("the same for ternary and binary kernels; alpha=1 is plain", async () => {
   for (const [text, q] of cases) {
     const graph = await read(
       sequential(input(3), layer("QDense", "d", { units: 2, use_bias: false, kernel_quantizer: text })),
-      await file(dWeights),
+      await weightsFile(dWeights),
     );
     assert.equal(
       numbersOf(nodes(graph, "dense")[0]!.attrs.kernel),
@@ -129,7 +74,7 @@ t("a scale that is no power of two leaves the kernel short and multiplies the su
   ]) {
     const graph = await read(
       sequential(input(3), layer("QDense", "d", { units: 2, kernel_quantizer: text, bias_quantizer: "quantized_bits(6,0,1,alpha=1)" })),
-      await file(dWeights),
+      await weightsFile(dWeights),
     );
     const [dense, mul] = [nodes(graph, "dense")[0]!, nodes(graph, "mul")[0]!];
     const scale = graph.nodes[mul.operands[1]!]!;
@@ -149,7 +94,7 @@ t("a scale that is no power of two leaves the kernel short and multiplies the su
 });
 
 t("float weights are exact and marked real", async () => {
-  const { kernel, bias } = nodes(await read(sequential(input(3), layer("Dense", "d", { units: 2 })), await file(dWeights)), "dense")[0]!
+  const { kernel, bias } = nodes(await read(sequential(input(3), layer("Dense", "d", { units: 2 })), await weightsFile(dWeights)), "dense")[0]!
     .attrs;
   assert.equal([numbersOf(kernel), numbersOf(bias!)], [KERNEL.map(Math.fround), BIAS.map(Math.fround)]);
   assert.ok(kernel.real && bias!.real);
@@ -164,7 +109,7 @@ const BN: Values = {
 
 t("batch normalization is a factor and a summand a channel", async () => {
   const got = run(
-    await read(sequential(input(2), layer("BatchNormalization", "b", { axis: [1], epsilon: 0.001 })), await file(BN)),
+    await read(sequential(input(2), layer("BatchNormalization", "b", { axis: [1], epsilon: 0.001 })), await weightsFile(BN)),
     [3, -4],
   );
   const want = [(1.5 * (3 - 2)) / Math.sqrt(4.001) + 0.25, (0.5 * (-4 + 0.5)) / Math.sqrt(0.251) - 1];
@@ -172,7 +117,7 @@ t("batch normalization is a factor and a summand a channel", async () => {
   const bare = run(
     await read(
       sequential(input(2), layer("BatchNormalization", "b", { axis: -1, epsilon: 0, scale: false, center: false })),
-      await file(BN),
+      await weightsFile(BN),
     ),
     [3, -4],
   );
@@ -181,7 +126,7 @@ t("batch normalization is a factor and a summand a channel", async () => {
 
 t("QBatchNormalization quantizes its parameters, by default to powers of two", async () => {
   const got = run(
-    await read(sequential(input(2), layer("QBatchNormalization", "b", { axis: [1], epsilon: 0.001 })), await file(BN)),
+    await read(sequential(input(2), layer("QBatchNormalization", "b", { axis: [1], epsilon: 0.001 })), await weightsFile(BN)),
     [3, -4],
   );
   // gamma → 2, 0.5; beta → 0.25, −1; mean → 2, −0.5; variance → 4, 0.25
@@ -189,7 +134,7 @@ t("QBatchNormalization quantizes its parameters, by default to powers of two", a
   for (const [i, v] of got.entries()) assert.ok(Math.abs(v - want[i]!) < 1e-6, `${v} ${want[i]}`);
   const plain = { beta_quantizer: null, gamma_quantizer: null, mean_quantizer: null, variance_quantizer: null };
   const off = run(
-    await read(sequential(input(2), layer("QBatchNormalization", "b", { axis: [1], epsilon: 0.001, ...plain })), await file(BN)),
+    await read(sequential(input(2), layer("QBatchNormalization", "b", { axis: [1], epsilon: 0.001, ...plain })), await weightsFile(BN)),
     [3, -4],
   );
   assert.ok(Math.abs(off[0]! - ((1.5 * (3 - 2)) / Math.sqrt(4.001) + 0.25)) < 1e-6);
@@ -201,15 +146,15 @@ t("a softmax at the end belongs to the host, wherever it is written", async () =
     layer("Softmax", "s"),
     layer("QActivation", "s", { activation: "softmax" }),
   ]) {
-    const graph = await read(sequential(input(3), layer("Dense", "d", { units: 2 }), last), await file(dWeights));
+    const graph = await read(sequential(input(3), layer("Dense", "d", { units: 2 }), last), await weightsFile(dWeights));
     assert.equal(graph.outputs, [{ name: "s", value: graph.layers.find((l) => l.name === "d")!.value, host: "softmax" }]);
     assert.is(graph.layers.find((l) => l.name === "s")!.value, -1);
     assert.equal(
-      (await read(sequential(input(3), layer("Dense", "d", { units: 2 }), last), await file(dWeights), "d")).outputs[0]!.host,
+      (await read(sequential(input(3), layer("Dense", "d", { units: 2 }), last), await weightsFile(dWeights), "d")).outputs[0]!.host,
       undefined,
     );
   }
-  const inside = await read(sequential(input(3), layer("Dense", "d", { units: 2, activation: "softmax" })), await file(dWeights));
+  const inside = await read(sequential(input(3), layer("Dense", "d", { units: 2, activation: "softmax" })), await weightsFile(dWeights));
   assert.is(inside.outputs[0]!.host, "softmax");
 });
 
@@ -235,7 +180,7 @@ t("pruning wrappers are the layer that they wrap", async () => {
   const values = Object.fromEntries(Object.entries(dWeights).map(([k, v]) => [k.replace("d/", "prune_low_magnitude_d/"), v]));
   const graph = await read(
     sequential(input(3), wrapped),
-    await file({
+    await weightsFile({
       ...values,
       "prune_low_magnitude_d/mask": [
         [3, 2],
@@ -251,16 +196,6 @@ const tensor = (name: string, node = 0): J => ({
   config: { shape: [null, 3], dtype: "float32", keras_history: [name, node, 0] },
 });
 const call = (...args: readonly J[]): J => ({ args, kwargs: { mask: null } });
-const functional = (layers: readonly J[], inputs: J, outputs: J): J => ({
-  class_name: "Functional",
-  config: { name: "m", layers, input_layers: inputs, output_layers: outputs },
-});
-const wired = (l: J, ...nodes: readonly J[]): J => ({
-  ...(l as { [key: string]: J }),
-  name: (l as { config: { name: string } }).config.name,
-  inbound_nodes: nodes,
-});
-
 t("Keras 3 call arguments, several inputs in the model's order, several outputs, shared layers", async () => {
   const x = (name: string): J => wired(layer("InputLayer", name, { batch_shape: [null, 3] }));
   const relu = (name: string, ...n: readonly J[]): J => wired(layer("ReLU", name), ...n);

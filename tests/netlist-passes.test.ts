@@ -17,7 +17,7 @@ import { interpret } from "../src/sim/reference.js";
 import { randomInputs, randomNetlist } from "./support/random-netlist.js";
 
 const cx: PassContext = {
-  options: { inputType: { type: fit({ lo: 0n, hi: 1n }), round: "TRN", overflow: "WRAP" }, width: 16, maxCells: 1e6, pipeline: { stages: 3 } },
+  options: { inputType: { type: fit({ lo: 0n, hi: 1n }), round: "TRN", overflow: "WRAP" }, width: 16, maxCells: 1e6, maxTable: 4096, softmax: "host", pipeline: { stages: 3 } },
   reporter: new Reporter(),
 };
 const run = (pass: { run(n: Netlist, cx: PassContext): Netlist | undefined }, n: Netlist): Netlist => {

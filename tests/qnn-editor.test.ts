@@ -9,6 +9,7 @@ import { Reporter } from "../src/diagnostics.js";
 import { completionsAt, definitionAt, hoverAt } from "../src/frontend/qnn/editor.js";
 import { type Analysis, analyse } from "../src/frontend/qnn/read-qnn.js";
 import { overflows, roundings } from "../src/ir/fixed.js";
+import { connect } from "./support/lsp-client.js";
 import { withTempDir } from "./support/tools.js";
 
 const text = `// A text with one mistake, on the last layer.
@@ -65,51 +66,17 @@ editor("completion: attributes of the call, names, statements, settings", async 
   assert.equal(inCall.slice(0, 3), ["kernel: ", "bias: ", "units: "]);
   for (const label of ["fc", "x", "act", "twice", "relu", "fixed", "auto"]) assert.ok(inCall.includes(label), label);
   assert.equal((await labels(text, "twice(relu(fc), ")).slice(0, 2), ["x: ", "t: "]);
+  for (const label of ["conv2d", "depthwise1d", "maxpool2d", "global_avgpool", "concat", "transpose", "gelu"]) assert.ok(inCall.includes(label), label);
+  const conv = text.replace("relu(aa)", "conv2d(fc, ");
+  assert.equal((await labels(conv, "conv2d(fc, ")).slice(0, 8), ["kernel: ", "bias: ", "padding: ", "strides: ", "dilations: ", "groups: ", "filters: ", "window: "]);
   assert.ok((await labels(text, "network n {\n  ")).includes("layer"));
   assert.equal(await labels(text, "target verilog { "), ["part: ", "clock: ", "top: ", "latency: ", "wrapper: "]);
+  const quantize = await labels(`${text}quantize { `, "quantize { ");
+  assert.equal(quantize.slice(0, 4), ["data: ", "labels: ", "goal: ", "max_loss: "]);
   assert.equal(await labels("", ""), ["network", "block", "let", "include", "target", "vectors", "quantize"]);
   const broken = text.replace("  output a, b", "  layer c = dense(");
   assert.ok((await labels(broken, "layer c = dense(")).includes("kernel: "), "in a text that does not parse");
 });
-
-/** A client of the protocol, as small as it can be. */
-function connect(child: ReturnType<typeof spawn>) {
-  const waiting = new Map<string, (value: unknown) => void>();
-  let buffer = Buffer.alloc(0);
-  child.stdout!.on("data", (chunk: Buffer) => {
-    buffer = Buffer.concat([buffer, chunk]);
-    for (;;) {
-      const head = /^Content-Length: (\d+)\r\n(?:[^\r\n]+\r\n)*\r\n/.exec(buffer.toString("latin1"));
-      if (!head || buffer.length < head[0].length + Number(head[1])) return;
-      const message = JSON.parse(buffer.subarray(head[0].length, head[0].length + Number(head[1])).toString()) as {
-        id?: number;
-        method?: string;
-        result?: unknown;
-        params?: unknown;
-      };
-      buffer = buffer.subarray(head[0].length + Number(head[1]));
-      const key = message.id === undefined ? message.method! : String(message.id);
-      waiting.get(key)?.(message.result ?? message.params);
-      waiting.delete(key);
-    }
-  });
-  let serial = 0;
-  const send = (message: object): void => {
-    const body = JSON.stringify({ jsonrpc: "2.0", ...message });
-    child.stdin!.write(`Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
-  };
-  const next = (key: string): Promise<unknown> => new Promise((resolve) => waiting.set(key, resolve));
-  return {
-    notify: (method: string, params: unknown): void => send({ method, params }),
-    request: (method: string, params: unknown): Promise<unknown> => {
-      const id = ++serial;
-      const answer = next(String(id));
-      send({ id, method, params });
-      return answer;
-    },
-    next,
-  };
-}
 
 editor("the language server answers over its protocol", async () => {
   await withTempDir(async (folder) => {
@@ -169,6 +136,11 @@ editor("the TextMate grammar has the language's words, and its patterns compile"
   const grammar = JSON.parse(readFileSync(new URL("../editors/vscode/syntaxes/qnn.tmLanguage.json", import.meta.url), "utf8")) as {
     repository: { code: { patterns: readonly { match?: string; begin?: string; end?: string }[] } };
   };
+  const matches = (line: string): readonly string[] =>
+    grammar.repository.code.patterns.flatMap((p) => (p.match === undefined ? [] : Array.from(line.matchAll(new RegExp(p.match, "g")), (m) => m[0])));
+  assert.ok(matches("  padding: same,").includes("padding: same"));
+  for (const number of ["5 ns", "0.5%", "10 m", "3"]) assert.ok(matches(`time: ${number}, seed: 1`).includes(number), number);
+  assert.ok(matches("seed: 3 m: 1").includes("3"), "a name follows");
   const patterns = grammar.repository.code.patterns.flatMap((p) => [p.match, p.begin, p.end].filter((x) => x !== undefined));
   for (const p of patterns) new RegExp(p, "u".slice(1));
   const all = patterns.join(" ");

@@ -37,7 +37,8 @@ for (const [folder, inputs, outputs] of [
   ["classifier", ["x"], ["logits"]],
   ["autoencoder", ["x"], ["image", "score"]],
   ["two-inputs", ["left", "right"], ["same"]],
-  ["residual", ["x"], ["logit"]],
+  ["cnn", ["x"], ["logits"]],
+  ["residual", ["x"], ["logits"]],
 ] as const) {
   examples(folder, async () => {
     const set = await loadProject(`${root}${folder}`, `${folder}.qnn`);

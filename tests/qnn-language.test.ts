@@ -3,7 +3,6 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { defaultInputType } from "../src/compile.js";
 import { Reporter, renderText } from "../src/diagnostics.js";
 import { formatTree } from "../src/frontend/qnn/format.js";
 import { parseQnn } from "../src/frontend/qnn/parse.js";
@@ -57,7 +56,7 @@ for (const [i, text] of examples.entries()) {
       reporter.diagnostics.map((d) => renderText(d, { text: () => text })),
       [],
     );
-    const options = { inputType: defaultInputType, width: 16, pipeline: { clock: 5 } };
+    const options = { width: 16, maxCells: 1e6, maxTable: 4096, softmax: "host" as const, pipeline: { clock: 5 } };
     const typed = runPasses({ kind: "graph", ir: model!.graph }, graphPipeline, { options, reporter });
     assert.ok(typed?.kind === "graph" && typed.ir.nodes.every((n) => n.type.elem !== "real"), "every value gets a type");
     const tree = await parseQnn({ name: "e.qnn", text }, reporter);

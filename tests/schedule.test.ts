@@ -16,7 +16,7 @@ import { randomNetlist } from "./support/random-netlist.js";
 
 const attempt = (n: Netlist, pipeline: Pipelining): { readonly n: Netlist | undefined; readonly reporter: Reporter } => {
   const reporter = new Reporter();
-  const options = { inputType: { type: fit({ lo: 0n, hi: 1n }), round: "TRN", overflow: "WRAP" }, width: 16, maxCells: 1e6, pipeline } as const;
+  const options = { inputType: { type: fit({ lo: 0n, hi: 1n }), round: "TRN", overflow: "WRAP" }, width: 16, maxCells: 1e6, maxTable: 4096, softmax: "host", pipeline } as const;
   return { n: schedule.run(n, { options, reporter }), reporter };
 };
 function scheduled(n: Netlist, pipeline: Pipelining): Netlist {

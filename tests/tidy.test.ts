@@ -32,7 +32,7 @@ const parts: readonly {
   { name: "diagnostics", at: /^src\/diagnostic(s|-codes)\.ts$/, parts: [], packages: [] },
   { name: "ir", at: /^src\/ir\//, parts: ["diagnostics"], packages: [] },
   { name: "npy", at: /^src\/npy\.ts$/, parts: ["diagnostics"], packages: ["fflate"] },
-  { name: "frontend", at: /^src\/frontend\//, parts: ["diagnostics", "ir", "npy"], packages: ["chevrotain", "fflate", "h5wasm"] },
+  { name: "frontend", at: /^src\/frontend\//, parts: ["diagnostics", "ir", "npy"], packages: ["chevrotain", "fflate", "h5wasm", "yaml"] },
   { name: "passes", at: /^src\/passes\//, parts: ["diagnostics", "ir"], packages: [] },
   { name: "sim", at: /^src\/sim\//, parts: ["diagnostics", "ir", "npy"], packages: ["binaryen"] },
   { name: "verilog", at: /^src\/backends\/verilog\//, parts: ["diagnostics", "ir", "npy"], packages: [] },

@@ -29,27 +29,29 @@ function advice({ shape }: { readonly shape: Shape }, port: InputPort): string {
   return "the first axis counts samples, the others are the shape that the model was trained on";
 }
 
-const real = (data: NpyData): Reals =>
+export const real = (data: NpyData): Reals =>
   data instanceof Float64Array || data instanceof Float32Array ? data : Float64Array.from(data as ArrayLike<number | bigint>, Number);
+
+/** How many samples arrays of these shapes hold, or undefined after saying which does not fit (QN500). */
+export function samplesOf(ports: readonly InputPort[], given: readonly { readonly shape: Shape; readonly source: string }[], reporter: Reporter): number | undefined {
+  given.forEach(({ shape, source }, i) => {
+    const port = ports[i]!;
+    if (shape.length === 0 || !sameShape(shape.slice(1), port.shape)) {
+      reporter.error("QN500", `the array has shape ${python(shape)}, and the input \`${printable(port.name)}\` takes ${expected(port.shape)}`, {
+        at: { source },
+        help: advice({ shape }, port),
+      });
+    } else if (shape[0] === 0) {
+      reporter.error("QN500", "the array holds no sample", { at: { source } });
+    } else if (shape[0] !== given[0]!.shape[0]) {
+      reporter.error("QN500", `the array holds ${shape[0]} samples, and the first holds ${given[0]!.shape[0]}`, { at: { source } });
+    }
+  });
+  return reporter.failed ? undefined : (given[0]?.shape[0] ?? 0);
+}
 
 /** The arrays as one batch, or undefined after saying which does not fit (QN500). */
 export function batchOf(ports: readonly InputPort[], given: readonly GivenArray[], reporter: Reporter): Batch | undefined {
-  given.forEach(({ array, source }, i) => {
-    const port = ports[i]!;
-    if (array.shape.length === 0 || !sameShape(array.shape.slice(1), port.shape)) {
-      reporter.error(
-        "QN500",
-        `the array has shape ${python(array.shape)}, and the input \`${printable(port.name)}\` takes ${expected(port.shape)}`,
-        { at: { source }, help: advice(array, port) },
-      );
-    } else if (array.shape[0] === 0) {
-      reporter.error("QN500", "the array holds no sample", { at: { source } });
-    } else if (array.shape[0] !== given[0]!.array.shape[0]) {
-      reporter.error("QN500", `the array holds ${array.shape[0]} samples, and the first holds ${given[0]!.array.shape[0]}`, {
-        at: { source },
-      });
-    }
-  });
-  if (reporter.failed) return undefined;
-  return { samples: given[0]?.array.shape[0] ?? 0, inputs: given.map(({ array }) => real(array.data)) };
+  const samples = samplesOf(ports, given.map(({ array, source }) => ({ shape: array.shape, source })), reporter);
+  return samples === undefined ? undefined : { samples, inputs: given.map(({ array }) => real(array.data)) };
 }

@@ -32,12 +32,19 @@ const model = { model: "the network: .qnn; Keras .json (with --weights), .h5 or 
 const sourceFlags: Flags = {
   weights: text("weights of a .json model (.h5)", { alias: "w" }),
   until: text("the last layer to compute; the layers behind it are dropped"),
+  "hls4ml-config": text("hls4ml's YAML: compute what hls4ml computes with it, bit for bit"),
+  fix: yes("with --hls4ml-config: the right value where hls4ml's is known to be wrong"),
 };
 
 const typeFlags: Flags = {
-  "input-type": text("type of inputs that the model leaves real [default: fixed<16,6>]"),
+  "input-type": text("type of inputs that the model leaves real [default: from --calibrate, else fixed<16,6>, fixed<N,6> for a --width N above 16]"),
+  calibrate: text("samples (.npy an input, or one .npz by name): integer bits of float layers and inputs from the ranges that they take, saturating"),
   precision: text("type of weights and results that the model leaves real, such as fixed<16,6>"),
   width: text("without --precision: total width, with integer bits from the proven range [default: 16]"),
+  "max-table": text("entries that a table of a function may have; larger ones become polynomials between segments [default: 4096]"),
+  softmax: text("a softmax at an output: computed by the host, by tables, only its argmax (an index), or none: the logits [default: host]", {
+    choices: ["host", "table", "argmax", "none"],
+  }),
 };
 
 export const emitted = ["graph", "netlist", "wat", "verilog", "hls"] as const;
@@ -54,7 +61,7 @@ const buildFlags: Flags = {
   "max-cells": text("cells that the fully parallel Verilog may have, about [default: 1000000]"),
   part: text("device that the synthesis scripts name [default: xcvu13p-flga2577-2-e]"),
   wrapper: yes("write the AXI4-Stream wrapper; --no-wrapper leaves it out [default: true]"),
-  "hls-style": text("form of the dense layers in C++ [default: loops]", { choices: ["loops", "rolled", "unrolled"] }),
+  "hls-style": text("form of the HLS C++ [default: loops]", { choices: ["loops", "rolled", "unrolled"] }),
   vectors: text("test inputs: .npy, once for each input in the model's order, or one .npz by name [default: the .qnn file's]"),
   "vector-count": text("number of random and corner test inputs [default: 1000]"),
   seed: text("seed of the random test inputs [default: 1]"),
@@ -105,6 +112,7 @@ export const commands: readonly Command[] = [
       trace: text(".npz to write: the values of every layer"),
       compare: text(".npz with values of layers by name: print which differ; the first that does is an error (exit code 4)"),
       tolerance: text("with --compare: the largest distance that still counts as equal [default: 0]"),
+      jobs: text("simulators at once [default: one a core, where the samples are worth it]", { alias: "j" }),
       raw: yes("write integer mantissas in place of values; a final softmax is left out"),
       engine: text("what computes: the compiled simulator, the netlist, or the exact reference", {
         choices: ["jit", "netlist", "reference"],

@@ -10,6 +10,7 @@ import type { Mantissas } from "../ir/vectors.js";
 import { runPasses } from "../passes/pass.js";
 import { netlistPipeline } from "../passes/pipelines.js";
 import { compileSimulator } from "../sim/jit/compile.js";
+import type { SimulatorModule } from "../sim/jit/module.js";
 import { compileNetlist } from "../sim/netlist-jit.js";
 import { evaluate } from "../sim/reference.js";
 import { instantiate, type Simulator } from "../sim/simulator.js";
@@ -37,6 +38,8 @@ export interface Engine {
   /** Samples to give it at a time, so that progress shows. */
   readonly stride: number;
   run(batch: Batch, raw: boolean): RunResult | undefined;
+  /** What several of which may run beside one another, where results are values. */
+  readonly module?: SimulatorModule;
 }
 
 export const engineNames = ["jit", "netlist", "reference"] as const;
@@ -58,6 +61,12 @@ function rawOfValues(values: Float64Array, type: FixedType): BigInt64Array {
   return BigInt64Array.from(values, (v) => BigInt(v * scale));
 }
 
+/** About two megabytes of inputs and outputs: enough for a worker's turn, little enough for many turns. */
+const strideFor = ({ inputs, outputs }: SimulatorModule): number => {
+  const elements = [...inputs, ...outputs].reduce((n, p) => n + p.elements, 0);
+  return Math.min(1 << 16, Math.max(64, 2 ** Math.floor(Math.log2(2 ** 18 / elements))));
+};
+
 /** An engine around the compiled simulator; `mantissas` converts inputs where results need more than a double holds. */
 export function simulatorEngine(
   simulator: Simulator,
@@ -69,7 +78,8 @@ export function simulatorEngine(
   return {
     inputs: simulator.module.inputs,
     outputs,
-    stride: 1 << 16,
+    module: simulator.module,
+    stride: strideFor(simulator.module),
     run: (batch, raw) => {
       const result = simulator.run(batch.inputs, batch.samples, reporter);
       if (!result || !raw) return result;

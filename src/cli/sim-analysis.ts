@@ -1,9 +1,11 @@
 // What `qnnc sim` tells beside the outputs: --accuracy, --trace and --compare.
 import { type Diagnostic, printable, type Reporter } from "../diagnostics.js";
 import type { Graph } from "../ir/graph.js";
-import { type Shape, sizeOf } from "../ir/tensor.js";
+import { sizeOf } from "../ir/tensor.js";
 import { type NpyArray, type NpyData } from "../npy.js";
-import { answersOf, type Classification, classify, differenceOf } from "../sim/analysis.js";
+import { pickedSamples } from "../sim/calibrate.js";
+import { evaluateFloat } from "../sim/float-reference.js";
+import { answersOf, type Classification, differenceOf } from "../sim/analysis.js";
 import { textTable } from "./text-table.js";
 
 export interface Labels {
@@ -26,11 +28,7 @@ export function labelsOf({ array, source }: Labels, samples: number, classes: nu
   return bad === undefined ? Int32Array.from(values) : fail(`${bad} is no class number from 0 to ${Math.max(2, classes) - 1}`, "labels are whole numbers, or one-hot rows");
 }
 
-/** Accuracy and confusion matrix of one output. */
-export function accuracyOf(labels: Int32Array, values: ArrayLike<number>, shape: Shape, threshold: number): Classification {
-  return classify(answersOf(values, sizeOf(shape), threshold), labels);
-}
-
+/** Accuracy and confusion matrix, as text. */
 export function accuracyText(name: string, { samples, correct, confusion }: Classification): string {
   const heading = ["label", ...confusion.map((_, k) => String(k)), "recall"];
   const rows = confusion.map((row, label) => {
@@ -83,4 +81,21 @@ export function compareLayers(
   }
   if (first) reporter.error("QN701", first.message, { at: { source }, ...(first.help === undefined ? {} : { help: first.help }) });
   return rows;
+}
+
+/** Whether the graph holds trained floats, so that it is a model of its own beside the quantized one. */
+export const isFloat = (graph: Graph): boolean =>
+  graph.nodes.some((n) => ((n.op === "dense" || n.op === "conv") && n.attrs.kernel.real) || (n.op === "constant" && n.attrs.value.real));
+
+/** How many of the picked samples get the same answer from the model in double precision. */
+export function agreementText(model: Graph, read: (sample: number) => readonly ArrayLike<number>[] | undefined, answers: Int32Array, threshold: number): string {
+  const samples = pickedSamples(model, answers.length);
+  const { value } = model.outputs.at(-1)!;
+  const agree = samples.filter((s) => {
+    const inputs = read(s);
+    if (!inputs) return false;
+    const y = evaluateFloat(model, inputs)[value]!;
+    return answersOf(y, y.length, threshold)[0] === answers[s];
+  });
+  return `agreement with the float model: ${((100 * agree.length) / samples.length).toFixed(3)} %, ${agree.length} of ${samples.length} samples\n`;
 }

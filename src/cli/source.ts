@@ -1,8 +1,10 @@
 // The model that a command works on: its files read, its options checked.
 import type { Options, Source } from "../compile.js";
-import type { Pipelining } from "../passes/pass.js";
+import { MAX_TABLE } from "../passes/lower.js";
+import { type Pipelining, softmaxModes } from "../passes/pass.js";
 import type { Arguments } from "./arguments.js";
 import { isQnn, readProject } from "./commands-qnn/read-project.js";
+import { readArrays } from "./read-arrays.js";
 import { MAX_MODEL_BYTES, readFile } from "./read-file.js";
 import type { Session } from "./session.js";
 import { unknownCommand } from "./usage.js";
@@ -19,6 +21,10 @@ export async function readSource(args: Arguments, session: Session, needsVectors
       help: 'write `weights "FILE"` in the network',
     });
   }
+  const hls4mlConfig = args.text("hls4ml-config");
+  if (hls4mlConfig !== undefined && /\.(?:qnn|qir)$/i.test(model))
+    reporter.error("QN401", "--hls4ml-config goes with a Keras model", { help: "a .qnn and a .qir say themselves what they compute" });
+  if (hls4mlConfig === undefined && args.flag("fix")) reporter.error("QN401", "--fix goes with --hls4ml-config");
   if (reporter.failed) return undefined;
   session.progress(`reading ${model}`);
   if (isQnn(model)) return readProject(model, needsVectors, session);
@@ -32,9 +38,13 @@ export async function readSource(args: Arguments, session: Session, needsVectors
     );
     if (content) files.set(weights, content);
   }
+  if (hls4mlConfig !== undefined && bytes) {
+    const content = readFile(hls4mlConfig, { limit: MAX_MODEL_BYTES }, reporter);
+    if (content) files.set(hls4mlConfig, content);
+  }
   if (reporter.failed) return undefined;
-  const own = new Map([...files].filter(([name]) => name === model || name === weights));
-  return { model, files: own, ...(weights === undefined ? {} : { weights }) };
+  const own = new Map([...files].filter(([name]) => [model, weights, hls4mlConfig].includes(name)));
+  return { model, files: own, ...(weights === undefined ? {} : { weights }), ...(hls4mlConfig === undefined ? {} : { hls4mlConfig }) };
 }
 
 /** How to pipeline, from the one flag of three that is given. */
@@ -55,12 +65,15 @@ function pipeliningOf(args: Arguments, session: Session): Pipelining | undefined
 
 /** The options that shape the IR: those whose flags are given, and no others, since flags win over what a .qnn says. */
 export function optionsOf(args: Arguments, session: Session): Options {
+  const calibration = args.texts("calibrate").length === 0 ? undefined : readArrays(args.texts("calibrate"), session);
   const pipeline = pipeliningOf(args, session);
   const top = args.text("top");
   const until = args.text("until");
   const precision = args.conversion("precision");
   const inputType = args.conversion("input-type");
   const width = args.whole("width", 1, 64);
+  const maxTable = args.whole("max-table", 16, MAX_TABLE);
+  const softmax = softmaxModes.find((mode) => mode === args.text("softmax"));
   const maxCells = args.whole("max-cells", 1, 100_000_000);
   if (top !== undefined && !/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(top)) {
     session.reporter.error("QN400", `--top: \`${top}\` is not an identifier`, { help: "use letters, digits and underscores, at most 64" });
@@ -74,9 +87,13 @@ export function optionsOf(args: Arguments, session: Session): Options {
     ...(pipeline === undefined ? {} : { pipeline }),
     ...(top === undefined ? {} : { top }),
     ...(until === undefined ? {} : { until }),
+    ...(args.flag("fix") ? { fix: true } : {}),
     ...(precision === undefined ? {} : { precision }),
     ...(inputType === undefined ? {} : { inputType }),
+    ...(calibration === undefined ? {} : { calibration: calibration.kind === "named" ? calibration.arrays : calibration.arrays.map((g) => g.array) }),
     ...(width === undefined ? {} : { width }),
+    ...(maxTable === undefined ? {} : { maxTable }),
+    ...(softmax === undefined ? {} : { softmax }),
     ...(maxCells === undefined ? {} : { maxCells }),
   };
 }

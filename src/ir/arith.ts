@@ -1,7 +1,7 @@
 // The scalar algebra in which every op is written once. Exact numbers give the reference, intervals the range analysis, wires the lowering.
 import { type Conversion, convert, exponent, type Range, rangeOf, roundShift, overflowTo, trailingZeros } from "./fixed.js";
 import type { Tensor } from "./tensor.js";
-import { applyUnary, type Unary } from "./unary.js";
+import { applyUnary, rangeOfUnary, type Unary } from "./unary.js";
 
 export interface Arith<V> {
   constant(m: bigint, exp: number): V;
@@ -73,9 +73,6 @@ const both = (a: Interval, b: Interval, f: (a: Range, b: Range) => readonly [big
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
-/** At most this many codes are enumerated to find the range of a unary function. */
-const ENUMERATE = 1n << 16n;
-
 /** The range analysis: interval arithmetic on mantissas. Correlations between operands are not seen, so ranges may be wider than needed, never narrower. */
 export const interval: Arith<Interval> = {
   constant: (m, exp) => {
@@ -115,29 +112,17 @@ export const interval: Arith<Interval> = {
     return drop < 0 && lo === r.lo && hi === r.hi ? interval_(a.lo, a.hi, a.exp) : interval_(lo, hi, exponent(to.type));
   },
   lut: (a, f) => {
-    const known = lutRanges.get(f) ?? new Map<string, Interval>();
+    const known = lutRanges.get(f) ?? new Map<string, Range>();
     lutRanges.set(f, known);
     const key = `${a.lo},${a.hi},${a.exp}`;
-    const range = known.get(key) ?? lutRange(a, f);
+    const range = known.get(key) ?? rangeOfUnary(f, a, a.exp);
     known.set(key, range);
-    return range;
+    return interval_(range.lo, range.hi, exponent(f.to.type));
   },
 };
 
 /** The elements of a tensor mostly share one interval: each is enumerated once. */
-const lutRanges = new WeakMap<Unary, Map<string, Interval>>();
-
-function lutRange(a: Interval, f: Unary): Interval {
-  const t = rangeOf(f.to.type);
-  if (a.hi - a.lo >= ENUMERATE) return interval_(t.lo, t.hi, exponent(f.to.type));
-  let [lo, hi] = [t.hi, t.lo];
-  for (let m = a.lo; m <= a.hi; m++) {
-    const y = applyUnary(f, m, a.exp);
-    lo = smaller(lo, y);
-    hi = larger(hi, y);
-  }
-  return interval_(lo, hi, exponent(f.to.type));
-}
+const lutRanges = new WeakMap<Unary, Map<string, Range>>();
 
 /** The positions of a convolution mostly see the same intervals: each product is computed once. */
 const products = new WeakMap<Tensor, Map<string, { readonly bias: Tensor | undefined; readonly sums: readonly Interval[] }>>();

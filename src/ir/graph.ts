@@ -163,7 +163,7 @@ export class GraphBuilder {
         return t.width === 0 ? { ...r, exp: 0 } : { ...r, exp: exponent(t) };
       });
     }
-    if (args.some((a) => !a.elements)) return undefined;
+    if (args.some((a) => !a.elements) || opDef(op).isReal?.(attrs as never)) return undefined;
     return opDef(op).expand(interval, args.map((a) => ({ shape: a.type.shape, at: a.elements! })), attrs as never);
   }
 }

@@ -11,3 +11,6 @@ export interface Vectors {
   /** outputs[port][sample][element]. */
   readonly outputs: readonly (readonly Mantissas[])[];
 }
+
+/** The least and the greatest value seen of each layer, by its name. */
+export type Observed = ReadonlyMap<string, { readonly lo: number; readonly hi: number }>;

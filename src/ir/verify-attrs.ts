@@ -4,7 +4,7 @@ import { cellDef } from "./cells.js";
 import { type FixedType, overflows, type Range, roundings } from "./fixed.js";
 import type { AttrKind, AttrKinds, Precision } from "./ops/op.js";
 import { sizeOf } from "./tensor.js";
-import { unaries } from "./unary.js";
+import { paramsProblem, unaries } from "./unary.js";
 
 /** No range in a netlist needs more bits than this. */
 export const MAX_BITS = 4096;
@@ -98,8 +98,7 @@ const graphChecks: GraphChecks = {
   overflow: (v) => (overflows.includes(v) ? undefined : `must be one of ${overflows.join(", ")}`),
   unary: (v) => {
     if (!Object.hasOwn(unaries, v.name)) return "must be a known function";
-    const { params } = unaries[v.name];
-    return v.params.length === params.length && v.params.every(Number.isFinite) && isType(v.to.type) ? undefined : `${v.name} takes (${params.join(", ")}) and a type`;
+    return paramsProblem(v.name, v.params) ?? (v.to === undefined || isType(v.to.type) ? undefined : "has a malformed type");
   },
 };
 

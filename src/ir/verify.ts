@@ -133,6 +133,6 @@ function inputElements(node: Extract<Node, { op: "input" }>): readonly Interval[
 }
 
 function intervalsOf(node: Node, x: readonly Node[]): readonly Interval[] | undefined {
-  if (x.some((v) => !v.elements)) return undefined;
+  if (x.some((v) => !v.elements) || opDef(node.op).isReal?.(node.attrs as never)) return undefined;
   return opDef(node.op).expand(interval, x.map((v) => ({ shape: v.type.shape, at: v.elements! })), node.attrs as never);
 }

@@ -1,9 +1,11 @@
 // assign-precision: gives every real input, weight and layer result a fixed-point type. Values that have one already are left alone.
 import type { Reporter } from "../diagnostics.js";
-import { bitLength, contains, convert, type Conversion, exponent, fit, type FixedType, printConversion, printFixed, type Range, rangeOf, roundShift } from "../ir/fixed.js";
+import { bitLength, contains, convert, type Conversion, exponent, fit, fixed, type FixedType, printConversion, printFixed, rangeOf, roundShift } from "../ir/fixed.js";
 import { copyNode, type Graph, type GraphBuilder, type Layer, type Node, rangeOfNode, rewriteGraph } from "../ir/graph.js";
 import { numbersOf, rangeOfData, type Tensor, tensor, typeOfTensor } from "../ir/tensor.js";
+import { isTyped } from "../ir/unary.js";
 import { pass, type PassOptions } from "./pass.js";
+import { addFunction, typeForRange } from "./type-functions.js";
 
 /** The type of `width` bits whose integer part just holds the values: exact where they need no more than that. */
 export function typeForData(t: Tensor, width: number): FixedType {
@@ -31,34 +33,39 @@ function quantizeTensor(t: Tensor, what: string, layer: Layer | undefined, { pre
   return tensor(t.shape, exponent(type), data, { type });
 }
 
-/** The narrowest step that keeps a range within `width` bits after rounding to nearest; no value can overflow it. */
-function typeForRange(r: Range, exp: number, width: number): FixedType {
-  const exactType = fit(r, exp);
-  for (let drop = Math.max(0, exactType.width - width); ; drop++) {
-    const type = fit({ lo: roundShift(r.lo, drop, "RND"), hi: roundShift(r.hi, drop, "RND") }, exp + drop);
-    if (type.width <= width) return type;
-  }
+const realParts = (node: Node): boolean =>
+  ((node.op === "dense" || node.op === "conv") && (node.attrs.kernel.real || node.attrs.bias?.real)) || (node.op === "constant" && node.attrs.value.real) || (node.op === "lut" && !isTyped(node.attrs.f));
+
+/** The type of `width` bits that holds what was seen; a value beyond it saturates. */
+function typeForObserved({ lo, hi }: { readonly lo: number; readonly hi: number }, width: number, signed: boolean): Conversion {
+  const largest = Math.max(Math.abs(lo), Math.abs(hi), 2 ** -64);
+  return { type: { signed, width, int: Math.floor(Math.log2(largest)) + 1 + Number(signed) }, round: "RND", overflow: "SAT" };
 }
 
-const realParts = (node: Node): boolean =>
-  ((node.op === "dense" || node.op === "conv") && (node.attrs.kernel.real || node.attrs.bias?.real)) || (node.op === "constant" && node.attrs.value.real) || false;
+function inputConversion(name: string, { inputType, observed, width }: PassOptions): Conversion {
+  const seen = observed?.get(name);
+  return inputType ?? (seen ? typeForObserved(seen, width, seen.lo < 0) : defaultInputType(width));
+}
+
+/** hls4ml's default of 16 bits, and of more where more are asked for. */
+export const defaultInputType = (width: number): Conversion => ({ type: fixed(Math.max(16, width), 6), round: "TRN", overflow: "WRAP" });
 
 function typedCopy(node: Node, operands: readonly number[], builder: GraphBuilder, id: number, layer: Layer | undefined, options: PassOptions, reporter: Reporter): number {
   const quantized = (t: Tensor, what: string): Tensor => (t.real ? quantizeTensor(t, what, layer, options, reporter) : t);
   if (node.op === "input" && node.attrs.type === undefined) {
-    const { type, round, overflow } = options.inputType;
-    return builder.add("input", [], { ...node.attrs, type, round, overflow });
+    return builder.add("input", [], { ...node.attrs, ...inputConversion(node.attrs.name, options) });
   }
   if (node.op === "dense" || node.op === "conv") {
     const weights = { kernel: quantized(node.attrs.kernel, "kernel"), bias: node.attrs.bias && quantized(node.attrs.bias, "bias") };
     return node.op === "dense" ? builder.add("dense", operands, weights) : builder.add("conv", operands, { ...node.attrs, ...weights });
   }
   if (node.op === "constant") return builder.add("constant", [], { value: quantized(node.attrs.value, "constant") });
+  if (node.op === "lut" && !isTyped(node.attrs.f)) return addFunction(node.attrs.f, operands[0]!, builder, layer, options, reporter);
   return copyNode(node, operands, builder, id);
 }
 
 /** Rounds a layer's result to the width that the user allows; exact where it is narrow enough already. */
-function quantizeResult(value: number, builder: GraphBuilder, layer: Layer, { precision, width }: PassOptions, reporter: Reporter): number {
+function quantizeResult(value: number, builder: GraphBuilder, layer: Layer, { precision, width, observed }: PassOptions, reporter: Reporter): number {
   const node = builder.node(value);
   if (builder.isPoisoned(value) || node.type.elem === "real") return value;
   if (precision) {
@@ -76,35 +83,61 @@ function quantizeResult(value: number, builder: GraphBuilder, layer: Layer, { pr
     return builder.add("quantize", [value], { to: type, round, overflow });
   }
   if (node.type.elem.width <= width) return value;
-  const type = typeForRange(rangeOfNode(node), exponent(node.type.elem), width);
-  return builder.add("quantize", [value], { to: type, round: "RND", overflow: "WRAP" });
+  const proven = typeForRange(rangeOfNode(node), exponent(node.type.elem), width);
+  const seen = observed?.get(layer.name);
+  const own = seen && typeForObserved(seen, width, proven.signed);
+  if (own && own.type.int < proven.int) return builder.add("quantize", [value], { ...own, to: own.type });
+  return builder.add("quantize", [value], { to: proven, round: "RND", overflow: "WRAP" });
 }
+
+/** Values that were never on a grid: computed from trained floats, with no `quantize` of the model in between. */
+function unquantized(graph: Graph): Uint8Array {
+  const loose = new Uint8Array(graph.nodes.length);
+  graph.nodes.forEach((node, id) => {
+    if (realParts(node) || (node.op !== "quantize" && node.operands.some((x) => loose[x]))) loose[id] = 1;
+  });
+  return loose;
+}
+
+const multiplies = (node: Node): boolean => node.op === "dense" || node.op === "conv" || node.op === "mul";
 
 export const assignPrecision = pass({
   name: "assign-precision",
-  doc: "types real inputs with --input-type; rounds real weights and the results of their layers to --precision, or to --width bits with integer bits from the proven range",
+  doc: "types real inputs with --input-type; rounds real weights and the results of their layers to --precision, or to --width bits with integer bits from the proven range or from calibration",
   from: "graph",
   to: "graph",
   run(graph: Graph, { options, reporter }) {
     const realLayers = new Set(graph.nodes.flatMap((n) => (realParts(n) && n.layer >= 0 ? [n.layer] : [])));
     const readers = graph.nodes.map((): Node[] => []);
     for (const n of graph.nodes) for (const x of n.operands) readers[x]!.push(n);
+    const loose = unquantized(graph);
+    const roundedOnce = new Map<number, number>();
+    /** A factor of a product: one that is on no grid has `width` bits at most, or products of products would grow without end. */
+    const factor = (old: number, value: number, builder: GraphBuilder): number => {
+      const node = builder.node(value);
+      const working = options.precision?.type.width ?? options.width;
+      if (!loose[old] || builder.isPoisoned(value) || node.op === "constant" || node.type.elem === "real" || node.type.elem.width <= working) return value;
+      const known = roundedOnce.get(value) ?? builder.add("quantize", [value], { to: typeForRange(rangeOfNode(node), exponent(node.type.elem), working), round: "RND", overflow: "WRAP" });
+      roundedOnce.set(value, known);
+      return known;
+    };
     const isOutput = new Set(graph.outputs.map((o) => o.value));
     /** The layer whose result this node is, if it has to be rounded here: not where only a quantize reads it. */
     const rounds = (id: number): Layer | undefined => {
       const onlyQuantized = !isOutput.has(id) && readers[id]!.length > 0 && readers[id]!.every((r) => r.op === "quantize");
       return onlyQuantized ? undefined : [...realLayers].map((i) => graph.layers[i]!).find((l) => l.value === id);
     };
-    if (realLayers.size > 0 && !options.precision) {
+    if (realLayers.size > 0 && !options.precision && !options.observed) {
       const names = [...realLayers].map((i) => graph.layers[i]!.name);
       const shown = names.length > 4 ? `${names.slice(0, 4).join(", ")} and ${names.length - 4} more` : names.join(", ");
       reporter.warn("QN302", `no precision is given for the float layers ${shown}: weights and results get ${options.width} bits, integer bits from the proven range`, {
-        help: "proven ranges are far wider than the data's: calibration or `autoq` would do better; or give --precision fixed<W,I> or --width N",
+        help: "proven ranges are far wider than the data's: `--calibrate X.npy` takes them from samples; or give --precision fixed<W,I> or --width N",
       });
     }
     return rewriteGraph(graph, reporter, (node, operands, builder, id) => {
       const layer = graph.layers[node.layer];
-      const value = typedCopy(node, operands, builder, id, layer, options, reporter);
+      const factors = multiplies(node) ? operands.map((x, k) => factor(node.operands[k]!, x, builder)) : operands;
+      const value = typedCopy(node, factors, builder, id, layer, options, reporter);
       const result = rounds(id);
       return result ? quantizeResult(value, builder, result, options, reporter) : value;
     });

@@ -38,7 +38,7 @@ function checkNode(graph: Graph, node: Node, place: { at?: Place }, reporter: Re
     if (r.hi - r.lo >= BigInt(MAX_TABLE)) {
       reporter.error("QN305", `a table of ${node.attrs.f.name} over ${printFixed(x.type.elem)} has ${r.hi - r.lo + 1n} entries, more than ${MAX_TABLE}`, {
         ...place,
-        help: "quantize the value before it to 16 bits or fewer",
+        help: "only functions that saturate are split: give it a type with SAT, or quantize the value before it to 16 bits or fewer",
       });
     }
   }

@@ -2,20 +2,31 @@
 import { assert, type Reporter } from "../diagnostics.js";
 import type { Conversion } from "../ir/fixed.js";
 import type { Graph } from "../ir/graph.js";
+import type { Observed } from "../ir/vectors.js";
 import type { Netlist } from "../ir/netlist.js";
 import { verifyGraph, verifyNetlist } from "../ir/verify.js";
 
 /** What the user asked for, as far as passes need it. */
 export interface PassOptions {
-  /** Type of inputs that the model leaves real. */
-  readonly inputType: Conversion;
+  /** Type of inputs that the model leaves real; absent: `width` bits around what was observed, else fixed<max(16, width),6>. */
+  readonly inputType?: Conversion;
+  /** What calibration saw of the layers' values. */
+  readonly observed?: Observed;
   /** Type of weights and results of layers without a precision of their own; absent: integer bits from the proven range, `width` bits in all. */
   readonly precision?: Conversion;
   readonly width: number;
+  /** Entries that one table may have; larger ones are split. */
+  readonly maxTable: number;
+  /** Who computes a softmax at an output. */
+  readonly softmax: SoftmaxMode;
   readonly pipeline: Pipelining;
   /** Cells that one fully parallel design may have, about. */
   readonly maxCells: number;
 }
+
+/** `host`: the host, in floating point. `table`: the firmware, by tables. `argmax`: the firmware gives the index of the largest. `none`: nobody; the outputs are the logits. */
+export const softmaxModes = ["host", "table", "argmax", "none"] as const;
+export type SoftmaxMode = (typeof softmaxModes)[number];
 
 /** `stages`: exactly that many register stages. `depth`: at most that many adders between registers. `clock`: at most that many nanoseconds. */
 export type Pipelining = { readonly stages: number } | { readonly depth: number } | { readonly clock: number };

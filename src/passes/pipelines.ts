@@ -8,11 +8,15 @@ import { narrow } from "./narrow.js";
 import type { AnyPass } from "./pass.js";
 import { schedule } from "./schedule.js";
 import { simplify } from "./simplify.js";
+import { softmaxOutputs } from "./softmax-outputs.js";
+import { splitTables } from "./split-tables.js";
 
 /** Real or partly typed Graph → Graph in which every value has a fixed-point type. */
 export const graphPipeline: readonly AnyPass[] = [
   foldBatchnorm, // before precision is assigned: a folded scale costs no bits
+  softmaxOutputs, // before precision: its sums and tables are typed with the rest
   assignPrecision,
+  splitTables, // operands have ranges now
   checkLimits, // what the simulator and every backend may then rely on
 ];
 

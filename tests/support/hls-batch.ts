@@ -1,8 +1,14 @@
 // Compiles many emitted HLS designs in one g++ call, each in its own namespace with its testbench: the headers alone cost seconds a call.
 import { join } from "node:path";
-import { datVectors } from "../../src/backends/hls/hls.js";
+import { datVectors, type HlsStyle, hls } from "../../src/backends/hls/hls.js";
+import { Reporter } from "../../src/diagnostics.js";
+import type { FixedType } from "../../src/ir/fixed.js";
+import { type Graph, GraphBuilder } from "../../src/ir/graph.js";
 import type { Files } from "../../src/ir/target.js";
-import type { Vectors } from "../../src/ir/vectors.js";
+import type { Mantissas, Vectors } from "../../src/ir/vectors.js";
+import { lowerGraph, portNames } from "../../src/passes/lower.js";
+import { prng } from "../../src/sim/prng.js";
+import { evaluate } from "../../src/sim/reference.js";
 import { run, withTempDir, writeFiles } from "./tools.js";
 
 export interface HlsCase {
@@ -10,6 +16,46 @@ export interface HlsCase {
   readonly name: string;
   readonly files: Files;
   readonly vectors: Vectors;
+}
+
+/** A graph built by hand; mistakes throw. */
+export function graphOf(name: string, build: (b: GraphBuilder) => void): Graph {
+  const reporter = new Reporter();
+  const b = new GraphBuilder(name, reporter);
+  build(b);
+  const graph = b.done();
+  if (!graph) throw new Error(JSON.stringify(reporter.diagnostics));
+  return graph;
+}
+
+/** Corner and random samples of every input, with the reference's outputs. */
+export function vectorsOf(graph: Graph, count: number, seed: number): Vectors {
+  const random = prng(seed);
+  const inputs = graph.inputs.map((id) => {
+    const node = graph.nodes[id]!;
+    const t = node.type.elem as FixedType;
+    return Array.from(
+      { length: count },
+      (_, s): Mantissas =>
+        node.elements!.map((e) => {
+          const m = s === 0 ? e.lo : s === 1 ? e.hi : random.chance(0.2) ? random.pick([e.lo, e.hi]) : random.between(e.lo, e.hi);
+          return e.lo === 0n && e.hi === 0n ? 0n : m << BigInt(e.exp - (t.int - t.width));
+        }),
+    );
+  });
+  const results = Array.from({ length: count }, (_, s) =>
+    evaluate(
+      graph,
+      inputs.map((port) => port[s]!),
+    ),
+  );
+  return { count, inputs, outputs: graph.outputs.map((_, k) => results.map((r) => r[k]!)) };
+}
+
+/** The design of a graph in one style. */
+export function caseOf(graph: Graph, style: HlsStyle, vectors: Vectors): HlsCase {
+  const netlist = style === "unrolled" ? lowerGraph(graph) : undefined;
+  return { name: graph.name, files: hls.emit({ graph, netlist }, { style, names: portNames(graph), clockNs: 5 }), vectors };
 }
 
 const SYSTEM = ["ap_fixed.h", "ap_int.h", "fstream", "iostream", "sstream", "string", "cstring"];

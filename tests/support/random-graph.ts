@@ -49,7 +49,8 @@ class Maker {
 
   input(name: string): void {
     const { random } = this;
-    const shape = random.chance(0.7) ? [1 + random.below(9)] : [1 + random.below(3), 1 + random.below(4)];
+    const image = (): number[] => [...Array.from({ length: 1 + random.below(3) }, () => 1 + random.below(5)), 1 + random.below(4)];
+    const shape = random.chance(0.6) ? [1 + random.below(9)] : random.chance(0.5) ? [1 + random.below(3), 1 + random.below(4)] : image();
     const narrow = random.chance(0.6) ? 8 : this.maxWidth;
     const type = this.precision(shape, () => this.type(narrow));
     this.last = this.b.add("input", [], { name, shape, type, round: random.pick(roundings), overflow: random.pick(overflows) });
@@ -69,6 +70,10 @@ class Maker {
       () => this.quantize(),
       () => this.lut(),
       () => this.reshape(),
+      () => this.conv(),
+      () => this.conv(),
+      () => this.pool(),
+      () => this.movement(),
     ];
     const x = this.random.chance(0.6) ? this.last : this.random.below(this.b.length);
     this.x = x;
@@ -126,7 +131,7 @@ class Maker {
       attrs as never,
     );
     const together =
-      op === "mul" || op === "dense" ? 0 : typeOfElements(args.flatMap((a) => a.elements!)).width + (args.length > 1 ? 1 : 0);
+      op === "mul" || op === "dense" || op === "conv" ? 0 : typeOfElements(args.flatMap((a) => a.elements!)).width + (args.length > 1 ? 1 : 0);
     if (typeOfElements(elements).width > this.maxWidth || together > this.maxWidth + 1 || extra > this.maxWidth) return false;
     this.last = this.b.add(op, operands, attrs);
     return true;
@@ -225,6 +230,87 @@ class Maker {
     const size = sizeOf(this.operand.type.shape);
     const rows = this.random.pick(Array.from({ length: size }, (_, i) => i + 1).filter((d) => size % d === 0));
     this.tryAdd("reshape", [this.x], { shape: this.random.chance(0.3) ? [size] : [rows, size / rows] });
+  }
+
+  /** A window that fits some of the last axes before the channels; undefined where there is none. */
+  private window(): { readonly window: number[]; readonly strides: number[]; readonly dilations: number[] } | undefined {
+    const { random, operand } = this;
+    const { shape } = operand.type;
+    if (shape.length < 2) return undefined;
+    const rank = 1 + random.below(Math.min(3, shape.length - 1));
+    const window: number[] = [];
+    const dilations: number[] = [];
+    for (const n of shape.slice(-rank - 1, -1)) {
+      const size = 1 + random.below(Math.min(n, 3));
+      window.push(size);
+      dilations.push(size === 1 ? 1 + random.below(3) : 1 + random.below(Math.floor((n - 1) / (size - 1))));
+    }
+    return { window, dilations, strides: window.map(() => 1 + random.below(3)) };
+  }
+
+  private conv(): void {
+    const { random, operand } = this;
+    const at = this.window();
+    const channels = operand.type.shape.at(-1);
+    if (!at || channels === undefined) return;
+    const { window, ...steps } = at;
+    const groups = random.pick([1, 1, channels, ...[2, 3].filter((g) => channels % g === 0)]);
+    const units = groups * (1 + random.below(groups > 1 ? 3 : 6));
+    const bits = random.pick([1, 2, 4, 6, 8, 14, 15, 16, 20, 28]);
+    const shape = [...window, channels / groups, units];
+    const kernel = tensor(shape, -random.below(8), this.integers(sizeOf(shape), bits));
+    const bias = random.chance(0.7) ? this.constantTensor([units], this.exponentOf(operand) + kernel.exp + random.below(4)) : undefined;
+    const terms = sizeOf(shape) / units;
+    this.tryAdd("conv", [this.x], { kernel, bias, groups, ...steps }, this.widthOf(this.x) + bits + 1 + Math.ceil(Math.log2(terms)));
+  }
+
+  private pool(): void {
+    const at = this.window();
+    if (!at) return;
+    const { shape } = this.operand.type;
+    // Pools have no dilation: the window may be as large as the axis.
+    const window = this.random.chance(0.3) ? shape.slice(-at.window.length - 1, -1) : at.window;
+    this.tryAdd(this.random.pick(["maxpool", "sumpool"]), [this.x], { window, strides: at.strides });
+  }
+
+  private movement(): void {
+    const { random, operand } = this;
+    const { shape } = operand.type;
+    const small = sizeOf(shape) < 150;
+    const pads = (): { readonly pads: number[] } => ({ pads: shape.flatMap(() => [random.below(small ? 3 : 1), random.below(2)]) });
+    const makers = [
+      () => {
+        const order = shape.map((_, d) => d);
+        for (let d = order.length - 1; d > 0; d--) {
+          const other = random.below(d + 1);
+          [order[d], order[other]] = [order[other]!, order[d]!];
+        }
+        this.tryAdd("transpose", [this.x], { order });
+      },
+      () => this.tryAdd("pad", [this.x], pads()),
+      () => this.tryAdd("edgepad", [this.x], pads()),
+      () => {
+        const start = shape.map((n) => random.below(n));
+        const stop = shape.map((n, d) => start[d]! + 1 + random.below(n - start[d]!));
+        this.tryAdd("slice", [this.x], { start, stop, step: shape.map(() => 1 + random.below(3)) });
+      },
+      () => this.concat(),
+      () => this.concat(),
+      () => this.tryAdd("resize", [this.x], { factors: shape.map(() => 1 + random.below(small ? 3 : 1)) }),
+    ];
+    random.pick(makers)();
+  }
+
+  /** Operands of any type whose shapes differ along the axis at most. */
+  private concat(): void {
+    const { random, operand } = this;
+    const { shape } = operand.type;
+    if (shape.length === 0) return;
+    const axis = random.below(shape.length);
+    const fits = (id: number): boolean => typeof opDef("concat").shape([shape, this.b.node(id).type.shape], { axis } as never) !== "string";
+    const others = Array.from({ length: this.b.length }, (_, id) => id).filter(fits);
+    const operands = [this.x, ...Array.from({ length: random.below(3) }, () => random.pick(others))];
+    if (operands.reduce((n, id) => n + sizeOf(this.b.node(id).type.shape), 0) < 300) this.tryAdd("concat", operands, { axis });
   }
 }
 

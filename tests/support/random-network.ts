@@ -1,8 +1,8 @@
 // Random networks made from the op table: every op, attributes by their kind, layers with awkward names; small, so that thousands run in seconds.
 import { Reporter } from "../../src/diagnostics.js";
 import { type FixedType, fixed, overflows, roundings } from "../../src/ir/fixed.js";
-import { type Graph, GraphBuilder } from "../../src/ir/graph.js";
-import { type OpName, opDef, ops } from "../../src/ir/ops/index.js";
+import { type Graph, GraphBuilder, hostSteps } from "../../src/ir/graph.js";
+import { type OpAttrs, type OpName, opDef, ops } from "../../src/ir/ops/index.js";
 import type { AttrKind, AttrKinds, Precision } from "../../src/ir/ops/op.js";
 import { type Shape, sizeOf, type Tensor, tensor, tensorFromNumbers } from "../../src/ir/tensor.js";
 import { type UnaryName, unaries } from "../../src/ir/unary.js";
@@ -100,12 +100,55 @@ const make: Make = {
   unary: (r) => {
     const name = pick(
       r,
-      (Object.keys(unaries) as UnaryName[]).filter((n) => n !== "exp"),
+      Object.keys(unaries) as UnaryName[],
     );
     // Exponents of po2 are whole; the rest is any number.
-    const params = name === "po2" ? [-3 - r(3), r(3), r(2), r(3)] : unaries[name].params.map(() => (r(200) - 100) / 64);
-    return { name, params, to: { type: typeOf(r), round: pick(r, roundings), overflow: pick(r, overflows) } };
+    const numbers = (count: number): readonly number[] => Array.from({ length: count }, () => (r(200) - 100) / 64);
+    const special: { readonly [K in UnaryName]?: () => readonly number[] } = {
+      // Exponents are whole; the rest is any number.
+      po2: () => [-3 - r(3), r(3), r(2), r(3)],
+      table: () => [...numbers(1), (1 + r(8)) / 4, ...numbers(1 + r(4))],
+    };
+    const params = special[name]?.() ?? numbers(unaries[name].params.length);
+    // Without a type the precision is chosen later.
+    return { name, params, ...(r(5) === 0 ? {} : { to: { type: typeOf(r), round: pick(r, roundings), overflow: pick(r, overflows) } }) };
   },
+};
+
+/** Attributes of ops that random ones of the right kind would hardly ever fit. */
+type Fit = { readonly [K in OpName]?: (r: Random, x: Shape) => OpAttrs<K> };
+const windowed = (r: Random, x: Shape): OpAttrs<"maxpool"> => {
+  const window = x.slice(r(Math.max(1, x.length - 1)), -1).map((n) => 1 + r(Math.min(n, 3)));
+  return { window, strides: r(2) === 0 ? window : window.map(() => 1 + r(2)) };
+};
+const pads = (r: Random, x: Shape): OpAttrs<"pad"> => ({ pads: x.flatMap(() => [Math.max(0, r(4) - 2), Math.max(0, r(4) - 2)]) });
+const fits: Fit = {
+  dense: (r, x) => {
+    const units = 1 + r(3);
+    return { kernel: tensorOf(r, [x.at(-1) ?? 1, units]), bias: r(2) === 0 ? undefined : tensorOf(r, pick(r, [[units], [units], [1]])) };
+  },
+  conv: (r, x) => {
+    const { window, strides } = windowed(r, x);
+    const channels = x.at(-1) ?? 1;
+    const groups = pick(r, [1, channels]);
+    const units = groups * (1 + r(2));
+    const kernel = tensorOf(r, [...window, channels / groups, units]);
+    return { kernel, bias: r(2) === 0 ? undefined : tensorOf(r, [units]), strides, dilations: window.map((w) => (w === 1 ? 1 + r(2) : 1)), groups };
+  },
+  maxpool: windowed,
+  sumpool: windowed,
+  transpose: (r, x) => {
+    const rest = x.map((_, d) => d);
+    return { order: r(2) === 0 ? rest.reverse() : x.map(() => rest.splice(r(rest.length), 1)[0]!) };
+  },
+  pad: pads,
+  edgepad: pads,
+  slice: (r, x) => {
+    const start = x.map((n) => Math.max(0, r(n + 1) - 1));
+    return { start, stop: x.map((n, d) => (r(2) === 0 ? n : start[d]! + 1 + r(n - start[d]!))), step: x.map(() => 1 + r(2)) };
+  },
+  concat: (r, x) => ({ axis: r(3) === 0 ? r(Math.max(1, x.length)) : x.length - 1 }),
+  resize: (r, x) => ({ factors: x.map(() => 1 + r(2)) }),
 };
 
 const callable = (Object.keys(ops) as OpName[]).filter((n) => n !== "input");
@@ -116,14 +159,16 @@ function addRandom(r: Random, b: GraphBuilder, visible: readonly number[], local
     const op = pick(r, callable);
     const def = opDef(op);
     // The newest values are the likeliest operands: deep networks, not wide ones.
-    const operands = def.operands.map(() =>
+    const names = def.operands.flatMap((name) => (name.endsWith("…") ? new Array<string>(1 + r(3)).fill(name) : [name]));
+    const operands = names.map(() =>
       local.length > 0 && r(3) > 0 ? local.at(-1 - r(Math.min(2, local.length)))! : pick(r, visible),
     );
     const nodes = operands.map((x) => b.node(x));
     const shapes = nodes.map((n) => n.type.shape);
-    const attrs = Object.fromEntries(
-      Object.entries(def.attrs).map(([name, kind]) => [name, (make[kind] as (r: Random, s: readonly Shape[]) => unknown)(r, shapes)]),
-    );
+    const fit = fits[op] as ((r: Random, x: Shape) => Readonly<Record<string, unknown>>) | undefined;
+    const attrs = fit
+      ? fit(r, shapes[0] ?? [])
+      : Object.fromEntries(Object.entries(def.attrs).map(([name, kind]) => [name, (make[kind] as (r: Random, s: readonly Shape[]) => unknown)(r, shapes)]));
     const shape = def.shape(shapes, attrs as never);
     const tooWide = nodes.some((n) => n.type.elem !== "real" && n.type.elem.width > (op === "lut" ? 10 : 40));
     if (typeof shape === "string" || sizeOf(shape) > 24 || tooWide) continue;
@@ -143,7 +188,7 @@ export function randomNetwork(seed: number): Graph {
   for (let i = 1 + r(2); i > 0; i--) {
     const name = takeName();
     const index = b.beginLayer(name, "InputLayer");
-    const shape = pick(r, [[1 + r(4)], [2, 2], [1, 3]]);
+    const shape = pick(r, [[1 + r(4)], [2, 2], [1, 3], [3, 2, 1]]);
     const isTyped = r(3) > 0;
     const x = b.add("input", [], {
       name,
@@ -174,7 +219,7 @@ export function randomNetwork(seed: number): Graph {
   }
   const outputs = new Set([visible.at(-1)!, pick(r, visible)]);
   let serial = 0;
-  for (const x of outputs) b.output(r(2) === 0 ? `out ${serial++}` : `o${serial++}`, x, r(4) === 0 ? "softmax" : undefined);
+  for (const x of outputs) b.output(r(2) === 0 ? `out ${serial++}` : `o${serial++}`, x, r(4) === 0 ? pick(r, hostSteps) : undefined);
   const graph = b.done();
   if (!graph) throw new Error(`seed ${seed}: ${reporter.diagnostics.map((d) => d.message).join("; ")}`);
   return graph;

@@ -30,6 +30,11 @@ export function integerLiteral(m: bigint): string {
 /** Text as it may stand in a `//` comment: no line breaks, no backslash or trigraph that would continue the line. */
 export const commentText = (text: string): string => text.replace(/[^A-Za-z0-9_ .,:;()[\]+\-*=<>/|^]/g, "_");
 
+const ascii: Readonly<Record<string, string>> = { "Σ": "sum", "·": "*", "…": "..", "−": "-" };
+
+/** An op's equation in a comment. */
+export const equationText = (doc: string): string => commentText(doc.replace(/[^ -~]/g, (c) => ascii[c] ?? c));
+
 /** Items joined by commas in lines of at most 120 columns. */
 export function wrapList(items: readonly string[], indent = "  "): string {
   const lines: string[] = [];

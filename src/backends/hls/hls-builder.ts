@@ -4,7 +4,7 @@ import { assert } from "../../diagnostics.js";
 import type { FixedType } from "../../ir/fixed.js";
 import type { Graph, Node } from "../../ir/graph.js";
 import { identifiers } from "../../ir/names.js";
-import { printShape, sizeOf } from "../../ir/tensor.js";
+import { printShape, type Shape, sizeOf } from "../../ir/tensor.js";
 import type { CppNames } from "./cpp-names.js";
 import { type Table, table } from "./cpp-tables.js";
 import { apFixed, commentText } from "./cpp-types.js";
@@ -21,12 +21,41 @@ export function elemOf(node: Node): FixedType {
   return node.type.elem;
 }
 
+/**
+ * What the pragmas ask for. `parallel`: every loop is unrolled, and the network takes a sample each clock.
+ * `shared`: positions come one after another, each with its channels side by side. `rolled`: the innermost loops alone are pipelined.
+ */
+export type Schedule = "parallel" | "shared" | "rolled";
+
+export type Index = readonly [name: string, count: number];
+
+/** Elements that shared hardware handles side by side: those of one position, as far as an array can sensibly be split. */
+export function lanesOf(shape: Shape): number {
+  const channels = shape.at(-1) ?? 1;
+  let lanes = Math.min(channels, MAX_LANES);
+  while (channels % lanes !== 0) lanes--;
+  return lanes;
+}
+const MAX_LANES = 256;
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+
+interface LoopOptions {
+  /** Indentation, in steps of two columns. */
+  readonly depth?: number;
+  /** Elements of the innermost loop that shared hardware handles side by side. */
+  readonly lanes?: number;
+  /** The loops are part of a pipelined loop. */
+  readonly inside?: boolean;
+}
+
 export class HlsBuilder {
   readonly typedefs: string[] = [];
   readonly tables = new Map<string, { texts: string[]; title: string }>();
   readonly functions: string[] = [];
   readonly body: string[] = [];
   private readonly values = new Map<number, Value>();
+  private readonly readers = new Map<string, number>();
   private readonly layerNames: readonly string[];
   private readonly stems: readonly string[];
   wideTables = false;
@@ -34,8 +63,7 @@ export class HlsBuilder {
   constructor(
     readonly graph: Graph,
     readonly names: CppNames,
-    /** Loops are unrolled and the whole network takes a sample each clock; else loops stay and each is pipelined. */
-    readonly unroll: boolean,
+    readonly schedule: Schedule,
     /** Constants that some op reads from an array. */
     readonly arrayConstants: ReadonlySet<number>,
   ) {
@@ -89,6 +117,16 @@ export class HlsBuilder {
     assert(v, `hls: %${id} has no array`);
     return v;
   }
+  /** The value, for one more reader. */
+  read(id: number): Value {
+    const v = this.value(id);
+    this.readers.set(v.array, (this.readers.get(v.array) ?? 0) + 1);
+    return v;
+  }
+  /** Whether each array so far has one reader. */
+  get isChain(): boolean {
+    return [...this.readers.values()].every((n) => n === 1);
+  }
   bind(id: number, value: Value): void {
     this.values.set(id, value);
   }
@@ -99,8 +137,7 @@ export class HlsBuilder {
     const base = this.baseName(id);
     const type = this.typedef(`${base}_t`, elemOf(node), `${this.describe(node)} ${printShape(node.type.shape)}`);
     const array = this.names.unique(`${base}_out`);
-    this.body.push("", `  ${type} ${array}[${sizeOf(node.type.shape)}];`);
-    if (this.unroll) this.body.push(`#pragma HLS ARRAY_PARTITION variable=${array} complete dim=0`);
+    this.body.push("", `  ${type} ${array}[${sizeOf(node.type.shape)}];`, ...this.split(array, node.type.shape));
     const value = { array, type };
     this.bind(id, value);
     return value;
@@ -123,22 +160,63 @@ export class HlsBuilder {
       [
         ...doc.map((d) => `// ${d}`),
         `static void ${name}(${params.join(", ")}) {`,
-        ...(this.unroll ? ["#pragma HLS PIPELINE II=1"] : []),
+        ...(this.schedule === "parallel" ? [pipeline(1)] : []),
         ...code,
         "}",
         "",
       ].join("\n"),
     );
-    this.body.push(`  ${name}(${[...operands.map((o) => this.value(o.id).array), result.array].join(", ")});`);
+    this.body.push(`  ${name}(${[...operands.map((o) => this.read(o.id).array), result.array].join(", ")});`);
+  }
+
+  /** The pragma that lets one clock reach the lanes of an array's last axis, or the `whole` array. Tables are reshaped: fewer memories. */
+  split(variable: string, shape: Shape, whole = false, how: "PARTITION" | "RESHAPE" = "PARTITION"): readonly string[] {
+    const lanes = lanesOf(shape);
+    if (this.schedule === "rolled") return [];
+    if (this.schedule === "parallel" || whole || lanes === sizeOf(shape))
+      return [`#pragma HLS ARRAY_PARTITION variable=${variable} complete dim=0`];
+    return lanes > 1 ? [`#pragma HLS ARRAY_${how} variable=${variable} cyclic factor=${lanes} dim=1`] : [];
   }
 
   /** Nested loops around `body`, which is indented for the innermost; the index names are given with the counts. */
-  loops(indices: readonly (readonly [name: string, count: number])[], body: readonly string[], depth = 1): string[] {
-    const [first, ...rest] = indices;
-    const pad = "  ".repeat(depth);
-    if (first === undefined) return body.map((line) => `${pad}${line}`);
-    const [name, count] = first;
-    const pragma = this.unroll ? ["#pragma HLS UNROLL"] : rest.length === 0 ? ["#pragma HLS PIPELINE II=1"] : [];
-    return [`${pad}for (int ${name} = 0; ${name} < ${count}; ${name}++) {`, ...pragma, ...this.loops(rest, body, depth + 1), `${pad}}`];
+  loops(indices: readonly Index[], body: readonly string[], { depth = 1, lanes = 1, inside = false }: LoopOptions = {}): readonly string[] {
+    const last = indices.length - 1;
+    const count = indices[last]?.[1] ?? 1;
+    const factor = gcd(count, lanes);
+    const shared: Pragmas = (d) => {
+      if (inside || (d === last && factor === count)) return [unroll];
+      if (d === last) return [pipeline(1), ...(factor > 1 ? [`${unroll} factor=${factor}`] : [])];
+      return d === last - 1 && factor === count ? [pipeline(1)] : [];
+    };
+    const pragmas: Readonly<Record<Schedule, Pragmas>> = {
+      parallel: () => [unroll],
+      shared,
+      rolled: (d) => (d === last ? [pipeline(1)] : []),
+    };
+    return nest(indices, body, depth, pragmas[this.schedule]);
   }
+
+  /** Loops around statements that hold loops; where hardware is shared, one pass begins every `interval` clocks, if that is given. */
+  outerLoops(indices: readonly Index[], body: readonly string[], interval?: number): readonly string[] {
+    const shared: Pragmas = (d) => (interval !== undefined && d === indices.length - 1 ? [pipeline(interval)] : []);
+    const pragmas: Readonly<Record<Schedule, Pragmas>> = { parallel: () => [unroll], shared, rolled: () => [] };
+    return nest(indices, body, 1, pragmas[this.schedule]);
+  }
+}
+
+const unroll = "#pragma HLS UNROLL";
+const pipeline = (interval: number): string => `#pragma HLS PIPELINE II=${interval}`;
+
+/** What stands at the head of the loop at a depth. */
+type Pragmas = (depth: number) => readonly string[];
+
+/** The body keeps its own relative indentation. */
+function nest(indices: readonly Index[], body: readonly string[], depth: number, pragmas: Pragmas): readonly string[] {
+  const indent = (d: number): string => "  ".repeat(depth + d);
+  const [open, close]: [string[], string[]] = [[], []];
+  indices.forEach(([name, count], d) => {
+    open.push(`${indent(d)}for (int ${name} = 0; ${name} < ${count}; ${name}++) {`, ...pragmas(d));
+    close.unshift(`${indent(d)}}`);
+  });
+  return [...open, ...body.map((line) => (line.startsWith("#") ? line : `${indent(indices.length)}${line}`)), ...close];
 }

@@ -4,7 +4,7 @@ import type { Node } from "../../ir/graph.js";
 import type { OpName } from "../../ir/ops/index.js";
 import { broadcastIndex, type Shape, sizeOf } from "../../ir/tensor.js";
 import { apFixed, integerLiteral, storedWidth } from "./cpp-types.js";
-import { elemOf, type HlsBuilder } from "./hls-builder.js";
+import { elemOf, type HlsBuilder, lanesOf } from "./hls-builder.js";
 import { mantissas } from "./mantissas.js";
 
 /** The element of an operand of shape `from`: `Σ index·stride` over the loops, one for each axis of `to` longer than 1. */
@@ -76,7 +76,7 @@ export const hlsElementwise =
       y,
       params,
       [`${b.describe(node)}: ${equation}`],
-      [...locals, ...b.loops(indices, [`y[${indexIn(shape)}] = ${formulas[op](left!, right!, y.type)};`])],
+      [...locals, ...b.loops(indices, [`y[${indexIn(shape)}] = ${formulas[op](left!, right!, y.type)};`], { lanes: lanesOf(shape) })],
     );
   };
 

@@ -4,10 +4,12 @@ import type { NodeWith } from "../../ir/graph.js";
 import type { OpName } from "../../ir/ops/index.js";
 import { sizeOf } from "../../ir/tensor.js";
 import { apFixed } from "./cpp-types.js";
-import { elemOf, type HlsBuilder } from "./hls-builder.js";
-import { hlsDense } from "./hls-dense.js";
+import { elemOf, type HlsBuilder, lanesOf } from "./hls-builder.js";
 import { hlsElementwise } from "./hls-elementwise.js";
+import { hlsConv, hlsDense } from "./hls-linear.js";
 import { hlsLut } from "./hls-lut.js";
+import { hlsMovement } from "./hls-movement.js";
+import { hlsPool } from "./hls-pool.js";
 import { hlsQuantize } from "./hls-quantize.js";
 import { mantissas } from "./mantissas.js";
 
@@ -26,7 +28,9 @@ function constant(node: NodeWith<"constant">, id: number, b: HlsBuilder): void {
     node.type.shape.at(-1) ?? 1,
     `Constant as ${apFixed(t)}: value = entry * 2^${exponent(t)}.`,
   );
-  b.op(id, y, [], [`${b.describe(node)}: y = value`], b.loops([["i", sizeOf(node.type.shape)]], [`y[i] = ${values.at(y.type, "i")};`]));
+  const { shape } = node.type;
+  const code = b.loops([["i", sizeOf(shape)]], [`y[i] = ${values.at(y.type, "i")};`], { lanes: lanesOf(shape) });
+  b.op(id, y, [], [`${b.describe(node)}: y = value`], code);
 }
 
 export const hlsOps: PerOp = {
@@ -34,6 +38,9 @@ export const hlsOps: PerOp = {
   input: () => {},
   constant,
   dense: hlsDense,
+  conv: hlsConv,
+  maxpool: hlsPool,
+  sumpool: hlsPool,
   add: hlsElementwise("add", "y = a + b"),
   sub: hlsElementwise("sub", "y = a - b"),
   mul: hlsElementwise("mul", "y = a * b"),
@@ -41,5 +48,12 @@ export const hlsOps: PerOp = {
   min: hlsElementwise("min", "y = min(a, b)"),
   quantize: hlsQuantize,
   lut: hlsLut,
+  // Row-major elements stay where they are.
   reshape: (node, id, b) => b.bind(id, b.value(node.operands[0]!)),
+  transpose: hlsMovement,
+  pad: hlsMovement,
+  edgepad: hlsMovement,
+  slice: hlsMovement,
+  concat: hlsMovement,
+  resize: hlsMovement,
 };

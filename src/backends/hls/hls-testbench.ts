@@ -1,6 +1,7 @@
 // The C++ testbench: runs the top function on the stored vectors and compares every output bit for bit.
 import type { FixedType } from "../../ir/fixed.js";
 import type { Files } from "../../ir/target.js";
+import type { Shape } from "../../ir/tensor.js";
 import type { Mantissas, Vectors } from "../../ir/vectors.js";
 import { apInt } from "./cpp-types.js";
 
@@ -10,6 +11,7 @@ export interface PortDeclaration {
   /** The typedef's name. */
   readonly type: string;
   readonly fixed: FixedType;
+  readonly shape: Shape;
   readonly size: number;
 }
 

@@ -31,7 +31,7 @@ export function declareTop(names: CppNames, top: string, inputs: readonly BarePo
       const name = names.port(p.name);
       const type = names.unique(ports.length === 1 ? single : `${name.replace(/_$/, "")}_t`);
       typedefs.push(`typedef ${apFixed(p.type)} ${type};  // port ${name} ${printShape(p.shape)}`);
-      return { name, type, fixed: p.type, size: sizeOf(p.shape) };
+      return { name, type, fixed: p.type, shape: p.shape, size: sizeOf(p.shape) };
     });
   return { top: names.port(top), file: top, inputs: declare(inputs, "input_t"), outputs: declare(outputs, "output_t"), typedefs };
 }
@@ -64,20 +64,20 @@ export function header(t: TopFunction, typedefs: readonly string[]): string {
   ].join("\n");
 }
 
-/** One sample each clock with all elements side by side, or ports as they are where loops share hardware. */
-function pragmas(t: TopFunction, everyClock: boolean): readonly string[] {
-  const ports = [...t.inputs, ...t.outputs];
-  const reshape = everyClock ? ports.map((p) => `#pragma HLS ARRAY_RESHAPE variable=${p.name} complete dim=0`) : [];
-  const handshake = everyClock
-    ? [`#pragma HLS INTERFACE ap_vld port=${ports.map((p) => p.name).join(",")}`, "#pragma HLS PIPELINE II=1"]
-    : [];
-  return [...reshape, ...handshake];
+/** A sample each clock, all its elements side by side. */
+export function everyClock(t: TopFunction): readonly string[] {
+  const ports = [...t.inputs, ...t.outputs].map((p) => p.name);
+  return [
+    ...ports.map((name) => `#pragma HLS ARRAY_RESHAPE variable=${name} complete dim=0`),
+    `#pragma HLS INTERFACE ap_vld port=${ports.join(",")}`,
+    "#pragma HLS PIPELINE II=1",
+  ];
 }
 
 interface Source {
   readonly top: TopFunction;
-  /** A sample each clock. */
-  readonly everyClock: boolean;
+  /** At the head of the top function. */
+  readonly pragmas: readonly string[];
   readonly title: string;
   readonly includes: readonly string[];
   readonly wideTables: boolean;
@@ -95,7 +95,7 @@ export const source = (s: Source): string =>
     ...(s.wideTables ? [wideTableReader] : []),
     ...s.definitions,
     `${prototype(s.top)} {`,
-    ...pragmas(s.top, s.everyClock),
+    ...s.pragmas,
     ...s.body,
     "}",
     "",
@@ -111,8 +111,9 @@ export function weightsHeader(name: string, title: string, texts: readonly strin
 export const vitisScript = (
   { top, file }: TopFunction,
   clockNs: number,
+  part = "xcvu13p-flga2577-2-e",
 ): string => `# vitis_hls -f vitis_hls.tcl, in this folder. The environment variable PART names the device.
-set part [expr {[info exists ::env(PART)] ? $::env(PART) : "xcvu13p-flga2577-2-e"}]
+set part [expr {[info exists ::env(PART)] ? $::env(PART) : "${part}"}]
 open_project -reset vitis
 set_top ${top}
 add_files ${file}.cpp

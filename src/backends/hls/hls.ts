@@ -1,23 +1,27 @@
 // The HLS C++ target: typed Graph → a function an op, weights in their own headers; or Netlist → straight-line C++; and a testbench.
+import { assert } from "../../diagnostics.js";
 import type { Graph, Node } from "../../ir/graph.js";
 import type { Netlist, Port } from "../../ir/netlist.js";
+import type { OpName } from "../../ir/ops/index.js";
 import type { Target } from "../../ir/target.js";
 import { CppNames } from "./cpp-names.js";
-import { elemOf, HlsBuilder } from "./hls-builder.js";
+import { elemOf, HlsBuilder, lanesOf, type Schedule } from "./hls-builder.js";
 import { netlistCode } from "./hls-cells.js";
 import { inlinesConstants } from "./hls-elementwise.js";
 import { hlsOps } from "./hls-ops.js";
 import { datVectors, testbench } from "./hls-testbench.js";
-import { type BarePort, declareTop, header, source, type TopFunction, vitisScript, weightsHeader } from "./hls-top.js";
+import { type BarePort, declareTop, everyClock, header, source, type TopFunction, vitisScript, weightsHeader } from "./hls-top.js";
 
 /** The typed graph, and the netlist that it was lowered to. */
 export interface HlsInput {
   readonly graph: Graph;
-  readonly netlist: Netlist;
+  /** Needed by the style `unrolled` alone. */
+  readonly netlist: Netlist | undefined;
 }
 
 /**
- * `loops`: a function an op, every loop unrolled by pragma, a sample each clock. `rolled`: the same loops kept, so that hardware is shared.
+ * `loops`: a function an op, every loop unrolled by pragma, a sample each clock; with windows in the network, a position every few clocks.
+ * `rolled`: the same loops kept, so that hardware is shared.
  * `unrolled`: the netlist's shifts and adders, one line a cell.
  */
 export type HlsStyle = "loops" | "rolled" | "unrolled";
@@ -29,6 +33,8 @@ export interface HlsOptions {
   readonly names: { readonly inputs: readonly string[]; readonly outputs: readonly string[] };
   /** Clock period for the synthesis script, in nanoseconds. */
   readonly clockNs: number;
+  /** The device where the environment names none. */
+  readonly part?: string;
 }
 
 /** What a style contributes. */
@@ -41,7 +47,22 @@ interface Code {
 
 const bareNodePort = (node: Node, name: string): BarePort => ({ name, shape: node.type.shape, type: elemOf(node) });
 
-function loops({ graph }: HlsInput, { names: ports }: HlsOptions, unroll: boolean): Code {
+/** Ops whose positions share hardware: side by side, they seldom fit a device. */
+const windowed: ReadonlySet<OpName> = new Set(["conv", "maxpool", "sumpool"]);
+
+const topPragmas: Readonly<Record<Schedule, (t: TopFunction, b: HlsBuilder) => readonly string[]>> = {
+  parallel: everyClock,
+  // Synthesis lets functions overlap only where each array has one reader.
+  shared: (t, b) => [
+    ...[...t.inputs, ...t.outputs].flatMap((p) => b.split(p.name, p.shape)),
+    ...(b.isChain ? ["#pragma HLS DATAFLOW"] : []),
+  ],
+  rolled: () => [],
+};
+
+function loops({ graph }: HlsInput, { names: ports, style }: HlsOptions): Code {
+  const unrolling: Schedule = graph.nodes.some((n) => windowed.has(n.op)) ? "shared" : "parallel";
+  const schedule = style === "rolled" ? "rolled" : unrolling;
   const names = new CppNames();
   const t = declareTop(
     names,
@@ -53,20 +74,21 @@ function loops({ graph }: HlsInput, { names: ports }: HlsOptions, unroll: boolea
     ...graph.nodes.flatMap((n) => (inlinesConstants(n.op) ? [] : n.operands)),
     ...graph.outputs.map((out) => out.value),
   ]);
-  const b = new HlsBuilder(graph, names, unroll, arrayConstants);
+  const b = new HlsBuilder(graph, names, schedule, arrayConstants);
   for (const [k, id] of graph.inputs.entries()) b.bind(id, { array: t.inputs[k]!.name, type: t.inputs[k]!.type });
   for (const [id, node] of graph.nodes.entries()) (hlsOps[node.op] as (n: Node, id: number, b: HlsBuilder) => void)(node, id, b);
   const index = names.unique("i");
   graph.outputs.forEach((out, k) => {
     const port = t.outputs[k]!;
-    b.body.push("", ...b.loops([[index, port.size]], [`${port.name}[${index}] = ${b.value(out.value).array}[${index}];`]));
+    const copy = `${port.name}[${index}] = ${b.read(out.value).array}[${index}];`;
+    b.body.push("", ...b.loops([[index, port.size]], [copy], { lanes: lanesOf(port.shape) }));
   });
   const weights = [...b.tables].map(
     ([name, { texts, title }]) => [`hls/weights/${name}.h`, weightsHeader(`${t.top}_${name}`, title, texts)] as const,
   );
   const text = source({
     top: t,
-    everyClock: unroll,
+    pragmas: topPragmas[schedule](t, b),
     title: `${t.top}: one function for each operation of the network. Only the functions named quantize or lut round or saturate.`,
     includes: [...b.tables.keys()].map((name) => `weights/${name}.h`),
     wideTables: b.wideTables,
@@ -77,6 +99,7 @@ function loops({ graph }: HlsInput, { names: ports }: HlsOptions, unroll: boolea
 }
 
 function unrolled({ netlist }: HlsInput, { names: ports }: HlsOptions): Code {
+  assert(netlist, "hls: the unrolled style needs the netlist");
   const names = new CppNames();
   const rename =
     (given: readonly string[]) =>
@@ -89,7 +112,7 @@ function unrolled({ netlist }: HlsInput, { names: ports }: HlsOptions): Code {
   );
   const text = source({
     top: t,
-    everyClock: true,
+    pragmas: everyClock(t),
     title: `${t.top}: the network as shifts and adders on mantissas, one line for each. The types of the ports say what a step is worth.`,
     includes: [],
     wideTables: code.wideTables,
@@ -100,8 +123,8 @@ function unrolled({ netlist }: HlsInput, { names: ports }: HlsOptions): Code {
 }
 
 const styles: Readonly<Record<HlsStyle, (input: HlsInput, options: HlsOptions) => Code>> = {
-  loops: (input, options) => loops(input, options, true),
-  rolled: (input, options) => loops(input, options, false),
+  loops,
+  rolled: loops,
   unrolled,
 };
 
@@ -115,7 +138,7 @@ export const hls: Target<HlsInput, HlsOptions> = {
       [`hls/${top.file}.cpp`, source],
       ...weights,
       [`hls/${top.file}_tb.cpp`, testbench(top.top, `${top.file}.h`, top.inputs, top.outputs)],
-      ["hls/vitis_hls.tcl", vitisScript(top, options.clockNs)],
+      ["hls/vitis_hls.tcl", vitisScript(top, options.clockNs, options.part)],
     ]);
   },
 };

@@ -11,16 +11,19 @@ import { testbench } from "./testbench.js";
 
 export { hexVectors } from "./hex-vectors.js";
 
-/** Nothing to choose yet: the module's name is the netlist's, its timing the schedule's. */
-export type VerilogOptions = Readonly<Record<string, never>>;
+/** The module's name is the netlist's, its timing the schedule's. */
+export interface VerilogOptions {
+  /** Whether the AXI4-Stream wrapper is written; by default it is. */
+  readonly wrapper?: boolean;
+}
 
 export const verilog: Target<Netlist, VerilogOptions> = {
   name: "verilog",
   doc: "pipelined Verilog-2005 with an AXI4-Stream wrapper and a self-checking testbench",
-  emit: (netlist) =>
+  emit: (netlist, { wrapper = true }) =>
     new Map([
       [`rtl/${netlist.name}.v`, coreModule(netlist)],
-      [`rtl/${netlist.name}_axis.v`, axisWrapper(netlist)],
+      ...(wrapper ? [[`rtl/${netlist.name}_axis.v`, axisWrapper(netlist)] as const] : []),
       [`tb/${netlist.name}_tb.v`, testbench(netlist)],
     ]),
 };

@@ -28,7 +28,8 @@ export function openKeras(files: KerasFiles, order: VariableOrder, reporter: Rep
   const topology = opened && readTopology(opened.document, reporter);
   if (!topology) return undefined;
   const { weights } = opened;
-  if (!weights) return { ...topology, weightsSource: undefined, weightsOf: (): LayerWeights => new Map() };
+  const none = (): LayerWeights => new Map();
+  if (!weights) return { ...topology, weightsSource: undefined, weightsOf: none, pathsOf: none };
   const store = openWeights(weights.root, topology.layers, order);
   if (!store) {
     return reporter.error("QN103", "the HDF5 file holds no Keras weights in a known layout", {
@@ -36,7 +37,7 @@ export function openKeras(files: KerasFiles, order: VariableOrder, reporter: Rep
       help: "write it with `model.save_weights('model.weights.h5')`",
     });
   }
-  return { ...topology, weightsSource: weights.source, weightsOf: (layer) => store.weightsOf(layer) };
+  return { ...topology, weightsSource: weights.source, weightsOf: (layer) => store.weightsOf(layer), pathsOf: (layer) => store.pathsOf(layer) };
 }
 
 function openContainers({ model, weights }: KerasFiles, reporter: Reporter): Opened | undefined {

@@ -23,6 +23,12 @@ export interface KerasLayer {
   readonly pointer: string;
   /** `build_config.input_shape` without the batch axis, where the file has it. */
   readonly builtShape: readonly (number | null)[] | undefined;
+  /** The nested model that the layer belongs to; absent at the outermost level. */
+  readonly owner?: KerasLayer;
+  /** The layer's name in its owner. */
+  readonly local?: string;
+  /** In numbered weights, the folder below its wrapper's where a wrapped layer lies. */
+  readonly part?: string;
 }
 
 /** A layer applied to tensors; a shared layer has several calls. */
@@ -32,10 +38,15 @@ export interface KerasCall {
   readonly inputs: readonly TensorRef[];
 }
 
+/** A key for one call of a layer. */
+export const callKey = (layer: string, node: number): string => `${node} ${layer}`;
+
 export interface Topology {
   readonly name: string;
   readonly document: JsonDocument;
-  /** In the file's order. */
+  /** Of Keras, which changed some functions and defaults between the two. */
+  readonly generation: 2 | 3;
+  /** In the file's order, nested models before their layers. */
   readonly layers: readonly KerasLayer[];
   /** What the outputs need, each call after those that it reads. */
   readonly calls: readonly KerasCall[];
@@ -50,6 +61,8 @@ export interface KerasModel extends Topology {
   /** The weights file, for messages; absent where no weights were given. */
   readonly weightsSource: string | undefined;
   weightsOf(layer: KerasLayer): LayerWeights;
+  /** Every variable of the layer and of the parts nested in it, by its path in the file. */
+  pathsOf(layer: KerasLayer): LayerWeights;
 }
 
 export interface ModelLimits {

@@ -1,11 +1,14 @@
 // The Keras and QKeras frontend: a model's files in, a Graph with the framework's exact meaning out. Nothing from the files is ever run.
 import { didYouMean, type Reporter } from "../../diagnostics.js";
 import { type Graph, GraphBuilder } from "../../ir/graph.js";
+import { sizeOf } from "../../ir/tensor.js";
 import { LayerContext, type LayerResult } from "./layers/context.js";
+import { isHgq } from "./hgq/index.js";
+import { typeInputs } from "./input-types.js";
 import { importLayer, variablesOf } from "./layers/index.js";
-import type { KerasCall, KerasModel, TensorRef } from "./model.js";
+import { MAX_ELEMENTS, tooLarge } from "./layers/spatial.js";
+import { callKey, type KerasCall, type KerasModel, type TensorRef } from "./model.js";
 import { openKeras } from "./model-file.js";
-import { callKey } from "./topology.js";
 
 /** The files that make up a model, by the names that diagnostics show. */
 export interface KerasSource {
@@ -42,8 +45,9 @@ function importModel(model: KerasModel, options: KerasOptions, reporter: Reporte
   if (!plan) return undefined;
   const graph = new GraphBuilder(options.name ?? model.name, reporter);
   const results = new Map<string, LayerResult>();
+  const read = new Set(plan.calls.flatMap((c) => c.inputs.map((r) => callKey(r.layer, r.node))));
   for (const call of orderInputs(plan.calls, model)) {
-    const result = importCall(model, call, graph, results, reporter);
+    const result = importCall(model, call, graph, results, reporter, !read.has(callKey(call.layer.name, call.node)));
     if (result) results.set(callKey(call.layer.name, call.node), result);
     if (reporter.diagnostics.filter((d) => d.level === "error").length >= MAX_ERRORS) return undefined;
   }
@@ -59,7 +63,9 @@ function importModel(model: KerasModel, options: KerasOptions, reporter: Reporte
   if (!reporter.failed && plan.calls.every((c) => c.layer.className === "InputLayer")) {
     return reporter.error("QN214", "the model has no layer that computes anything", { at: model.document.place("") });
   }
-  return graph.done();
+  const done = graph.done();
+  // Other frameworks' models state no type for their inputs: a first sign or comparison is not one.
+  return done && (model.layers.some(isHgq) ? typeInputs(done, reporter) : done);
 }
 
 /** The model's inputs first and in the model's order, which is the order of the ports. */
@@ -76,6 +82,7 @@ function importCall(
   graph: GraphBuilder,
   results: ReadonlyMap<string, LayerResult>,
   reporter: Reporter,
+  last: boolean,
 ): LayerResult | undefined {
   const { layer, node } = call;
   // The place has no line and column: finding them takes time that only an error is worth.
@@ -87,20 +94,13 @@ function importCall(
   for (const ref of call.inputs) {
     const from = results.get(callKey(ref.layer, ref.node));
     if (!from) return undefined;
-    if (from.host) {
-      return reporter.error(
-        "QN205",
-        `the layer \`${layer.name}\` reads the ${from.host} of \`${ref.layer}\`, which only the host computes`,
-        {
-          at: model.document.place(layer.pointer, layer.name),
-          help: `softmax is supported as the last step only; cut the network with \`--until ${ref.layer}\``,
-        },
-      );
-    }
     inputs.push(from.value);
   }
-  const result = importLayer(new LayerContext(model, layer, inputs, graph, reporter));
-  // A softmax has no value in the firmware.
+  const cx = new LayerContext(model, layer, inputs, graph, reporter, last);
+  const result = importLayer(cx);
+  const size = result ? sizeOf(cx.shapeOf(result.value)) : 0;
+  if (size > MAX_ELEMENTS) return tooLarge(cx, size);
+  // What the host computes has no value in the firmware.
   if (result && !result.host) graph.endLayer(result.value, index);
   return result;
 }

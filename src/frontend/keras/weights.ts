@@ -9,6 +9,8 @@ export interface WeightStore {
   /** Names of the groups in the file, for messages. */
   readonly groups: readonly string[];
   weightsOf(layer: KerasLayer): LayerWeights;
+  /** Every variable of the layer and of the parts nested in it, by its path in the file. */
+  pathsOf(layer: KerasLayer): LayerWeights;
 }
 
 const NONE: LayerWeights = new Map();
@@ -49,26 +51,37 @@ function asStrings(value: Attribute | undefined): string[] | undefined {
 
 function namedStore(root: H5Group, names: readonly string[]): WeightStore {
   const cache = new Map<string, LayerWeights>();
+  const known = new Set(names);
   const read = (name: string): LayerWeights => {
-    const group = root.children.get(name) ?? descend(root, name);
+    const group = known.has(name) ? (root.children.get(name) ?? descend(root, name)) : undefined;
     if (group?.kind !== "group") return NONE;
     const found = new Map<string, Weight>();
     for (const path of stringList(group, "weight_names") ?? []) {
       const dataset = descend(group, path);
-      const short = path.split("/").at(-1)!.replace(/:\d+$/, "");
-      if (dataset?.kind !== "dataset" || dataset.values === undefined || BOOKKEEPING.has(short)) continue;
-      found.set(found.has(short) ? path : short, { shape: dataset.shape, values: dataset.values });
+      if (dataset?.kind === "dataset" && dataset.values !== undefined) found.set(path, { shape: dataset.shape, values: dataset.values });
     }
     return found;
   };
-  const known = new Set(names);
+  const pathsOf = (layer: KerasLayer): LayerWeights => {
+    const { name } = outermost(layer);
+    const weights = cache.get(name) ?? read(name);
+    cache.set(name, weights);
+    if (!layer.owner) return weights;
+    // All weights of a nested model lie in one group, under the names of the innermost layers, in some files with those of the models around them.
+    const inside = [...weights].filter(([path]) => path.split("/").slice(0, -1).includes(layer.local!));
+    const direct = inside.filter(([path]) => path.split("/").some((part, i, all) => part === layer.local && all[i - 1] === (layer.owner!.local ?? layer.owner!.name)));
+    return new Map(direct.length > 0 ? direct : inside);
+  };
   return {
     groups: names,
-    weightsOf: ({ name }) => {
-      if (!known.has(name)) return NONE;
-      const weights = cache.get(name) ?? read(name);
-      cache.set(name, weights);
-      return weights;
+    pathsOf,
+    weightsOf: (layer) => {
+      const found = new Map<string, Weight>();
+      for (const [path, weight] of pathsOf(layer)) {
+        const short = path.split("/").at(-1)!.replace(/:\d+$/, "");
+        if (!BOOKKEEPING.has(short)) found.set(found.has(short) ? path : short, weight);
+      }
+      return found;
     },
   };
 }
@@ -83,36 +96,99 @@ function descend(group: H5Group, path: string): H5Group | H5Dataset | undefined 
   return at;
 }
 
+const outermost = (layer: KerasLayer): KerasLayer => {
+  let at = layer;
+  while (at.owner) at = at.owner;
+  return at;
+};
+
+/** Names of the folder that holds a model's layers. */
+const CONTAINERS = ["layers", "_layer_checkpoint_dependencies"] as const;
+
 /** `folder/vars/0, 1 …`. Recent Keras notes the layer's name at `vars`; before, only the class and a counter tell the folders apart. */
 function numberedStore(root: H5Group, layers: readonly KerasLayer[], order: VariableOrder): WeightStore {
+  const siblings = new Map<KerasLayer | undefined, KerasLayer[]>();
+  for (const layer of layers) {
+    const level = siblings.get(layer.owner) ?? [];
+    siblings.set(layer.owner, level);
+    level.push(layer);
+  }
+  const levels = new Map<KerasLayer | undefined, ReadonlyMap<string, H5Group>>([[undefined, foldersIn(root, siblings.get(undefined) ?? [])]]);
+  /** The folders of the layers of one model, by their names there. */
+  const levelOf = (owner: KerasLayer | undefined): ReadonlyMap<string, H5Group> => {
+    const known = levels.get(owner);
+    if (known || !owner) return known ?? new Map();
+    const folder = folderOf(owner);
+    const inner = CONTAINERS.map((name) => folder?.children.get(name)).find((g) => g?.kind === "group");
+    const level = inner?.kind === "group" ? foldersIn(inner, siblings.get(owner) ?? []) : new Map<string, H5Group>();
+    levels.set(owner, level);
+    return level;
+  };
+  const folderOf = (layer: KerasLayer): H5Group | undefined => {
+    const folder = levelOf(layer.owner).get(layer.local ?? layer.name);
+    const part = folder && layer.part !== undefined ? folder.children.get(layer.part) : folder;
+    return part?.kind === "group" ? part : undefined;
+  };
+  return {
+    groups: [...root.children.keys()],
+    pathsOf: (layer) => {
+      const folder = folderOf(layer);
+      return folder ? datasetsBelow(folder) : NONE;
+    },
+    weightsOf: (layer) => {
+      const folder = folderOf(layer);
+      if (!folder) return NONE;
+      const found = new Map<string, Weight>();
+      // A name may say in which part of the layer the variable lies: `batchnorm/gamma`.
+      const named = new Map<string, string[]>([["", []]]);
+      for (const name of order(layer)) {
+        const cut = name.lastIndexOf("/") + 1;
+        named.set(name.slice(0, cut), [...(named.get(name.slice(0, cut)) ?? []), name.slice(cut)]);
+      }
+      for (const [part, names] of named) {
+        const vars = descend(folder, `${part}vars`);
+        if (vars?.kind !== "group") continue;
+        for (const [key, dataset] of vars.children) {
+          if (dataset.kind === "dataset" && dataset.values !== undefined)
+            found.set(names[Number(key)] ?? part + key, { shape: dataset.shape, values: dataset.values });
+        }
+      }
+      return found;
+    },
+  };
+}
+
+function foldersIn(group: H5Group, layers: readonly KerasLayer[]): ReadonlyMap<string, H5Group> {
   const byName = new Map<string, H5Group>();
-  for (const child of root.children.values()) {
+  for (const child of group.children.values()) {
     const vars = child.kind === "group" ? child.children.get("vars") : undefined;
     const name = vars?.kind === "group" ? vars.attributes.get("name") : undefined;
-    if (vars?.kind === "group" && typeof name === "string") byName.set(name, vars);
+    if (child.kind === "group" && typeof name === "string") byName.set(name, child);
   }
-  const folders = new Map<string, string>();
+  if (byName.size > 0) return byName;
   const counters = new Map<string, number>();
   for (const layer of layers) {
     const snake = snakeCase(layer.className);
     const n = counters.get(snake) ?? 0;
     counters.set(snake, n + 1);
-    folders.set(layer.name, n === 0 ? snake : `${snake}_${n}`);
+    const child = group.children.get(n === 0 ? snake : `${snake}_${n}`);
+    if (child?.kind === "group") byName.set(layer.local ?? layer.name, child);
   }
-  return {
-    groups: [...root.children.keys()],
-    weightsOf: (layer) => {
-      const vars = byName.get(layer.name) ?? (byName.size > 0 ? undefined : descend(root, `${folders.get(layer.name) ?? ""}/vars`));
-      if (vars?.kind !== "group") return NONE;
-      const names = order(layer);
-      const found = new Map<string, Weight>();
-      for (const [key, dataset] of vars.children) {
-        if (dataset.kind === "dataset" && dataset.values !== undefined)
-          found.set(names[Number(key)] ?? key, { shape: dataset.shape, values: dataset.values });
-      }
-      return found;
-    },
-  };
+  return byName;
+}
+
+/** All arrays below a group by their paths. A list, not recursion: groups may nest deeply. */
+function datasetsBelow(root: H5Group): LayerWeights {
+  const found = new Map<string, Weight>();
+  const open: (readonly [string, H5Group])[] = [["", root]];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const [path, group] = next;
+    for (const [name, child] of group.children) {
+      if (child.kind === "group") open.push([`${path}${name}/`, child]);
+      else if (child.values !== undefined) found.set(path + name, { shape: child.shape, values: child.values });
+    }
+  }
+  return found;
 }
 
 /** keras.src.utils.naming.to_snake_case: QDense → q_dense, ReLU → re_lu. */

@@ -12,7 +12,7 @@ export interface Identifier extends Spanned {
 export interface NumberLiteral extends Spanned {
   readonly kind: "number";
   readonly text: string;
-  /** `ns` or `MHz`. */
+  /** `ns`, `%` and the like. */
   readonly unit?: Identifier;
 }
 export interface StringLiteral extends Spanned {

@@ -10,6 +10,14 @@ export interface Formal {
   readonly required: boolean;
 }
 
+/** The names of the operands of this call: a last `x…` stands for as many as it has, x, x2, x3. */
+export function operandNames(operands: readonly string[], x: CallExpression): readonly string[] {
+  const last = operands.at(-1);
+  if (!last?.endsWith("…")) return operands;
+  const more = Math.max(1, x.args.filter((a) => !a.name).length - operands.length + 1);
+  return [...operands.slice(0, -1), ...Array.from({ length: more }, (_, i) => `${last.slice(0, -1)}${i === 0 ? "" : i + 1}`)];
+}
+
 const list = (names: readonly string[]): string => names.map((n) => `\`${n}\``).join(", ");
 
 /** The arguments by parameter, or undefined after reporting what does not match. */
@@ -19,7 +27,7 @@ export function bindArguments(
   call: CallExpression,
   formals: readonly Formal[],
 ): ReadonlyMap<string, Expression> | undefined {
-  const name = printable(call.callee.name);
+  const name = call.callee.name;
   const bound = new Map<string, Expression>();
   const positional = formals.filter((f) => f.positional);
   let failed = false;

@@ -102,14 +102,8 @@ export const attributes: { readonly [K in Exclude<AttrKind, "tensor" | "tensor?"
   "precision?": (p) => (p ? precisionExpression(p, { round: "TRN", overflow: "WRAP" }) : word("auto")),
   rounding: word,
   overflow: word,
-  unary: (f) =>
-    cast(
-      f.params.length === 0
-        ? word(f.name)
-        : call(
-            f.name,
-            f.params.map((p) => argument(double(p))),
-          ),
-      conversionExpression(f.to),
-    ),
+  unary: (f) => {
+    const applied = f.params.length === 0 ? word(f.name) : call(f.name, f.params.map((p) => argument(double(p))));
+    return f.to ? cast(applied, conversionExpression(f.to)) : applied;
+  },
 };

@@ -1,9 +1,9 @@
 // The state of checking one .qnn model: the Graph under construction, what is in scope, where things were defined.
 import type { Code } from "../../diagnostic-codes.js";
 import { type Detail, type Place, printable, type Reporter } from "../../diagnostics.js";
-import { toNumber } from "../../ir/fixed.js";
 import { GraphBuilder } from "../../ir/graph.js";
 import { type OpAttrs, type OpName, opDef } from "../../ir/ops/index.js";
+import { operandName } from "../../ir/ops/op.js";
 import { printShape, type Shape, sameShape, sizeOf } from "../../ir/tensor.js";
 import type { BlockItem } from "./ast.js";
 import { MAX_ERRORS } from "./parse.js";
@@ -141,11 +141,8 @@ export class Checker {
     const shape = opDef(op).shape(shapes, attrs as never);
     if (typeof shape === "string")
       return this.error("QN807", scope, span, `\`${printable(what)}\`: ${shape}`, {
-        also: operands.flatMap((x, i) => this.originNote(x, opDef(op).operands[i] ?? "operand")),
+        also: operands.flatMap((x, i) => this.originNote(x, operandName(opDef(op), i))),
       });
-    const overflow = op === "lut" ? this.overflowsDouble(operands[0]!, attrs as OpAttrs<"lut">) : undefined;
-    if (overflow !== undefined)
-      return this.error("QN811", scope, span, overflow, { help: "quantize the value before it to a type with fewer integer bits" });
     this.elements += sizeOf(shape);
     if (!this.step(scope, span)) return undefined;
     const id = this.graph.add(op, operands, attrs);
@@ -153,13 +150,6 @@ export class Checker {
     const origin = from === undefined ? undefined : this.origins.get(from);
     this.origins.set(id, origin ?? { what, at: { source: scope.source, span } });
     return id;
-  }
-
-  /** e^x is infinite in double precision from x = 710 on. */
-  private overflowsDouble(x: number, { f }: OpAttrs<"lut">): string | undefined {
-    const elements = f.name === "exp" ? (this.graph.node(x).elements ?? []) : [];
-    const top = Math.max(0, ...elements.map((e) => toNumber(e.hi, e.exp)));
-    return top >= 710 ? `exp is applied to values up to ${top}, and e^${top} is beyond double precision` : undefined;
   }
 
   /** For a message about the shape of a value: where it comes from. */

@@ -6,7 +6,7 @@ import type { Occurrence } from "./checker.js";
 import { printName } from "./format.js";
 import type { Analysis } from "./read-qnn.js";
 import { entryOf, functionEntries, layerEntries, quantizerEntries } from "./reference.js";
-import { settingsTable } from "./settings.js";
+import { settingsTable } from "./settings-table.js";
 import { type Binding, describe, type Location } from "./values.js";
 
 function occurrenceAt(analysis: Analysis, source: string, offset: number): Occurrence | undefined {

@@ -1,7 +1,7 @@
 // Expressions: numbers and types are computed, values of the network become nodes of the Graph, left to right, operands first.
 import { didYouMean, printable } from "../../diagnostics.js";
 import { parseConversion } from "../../ir/fixed.js";
-import type { CastExpression, ChainExpression, Expression, Operator, TypeExpression } from "./ast.js";
+import type { CastExpression, ChainExpression, Expression, NumberLiteral, Operator, TypeExpression } from "./ast.js";
 import { call, callables } from "./calls.js";
 import type { Checker, Scope } from "./checker.js";
 import { castConstant } from "./constants.js";
@@ -32,7 +32,7 @@ const evaluators: Evaluate = {
   number: (cx, scope, x) => {
     const number = parseNumber(x.text);
     if (typeof number === "string") return cx.error("QN811", scope, x.span, number);
-    return { kind: "number", number, ...(x.unit ? { unit: x.unit.name } : {}) };
+    return x.unit ? { kind: "quantity", number, unit: x.unit.name } : { kind: "number", number };
   },
   string: (_, __, x) => ({ kind: "string", text: x.value }),
   name: (cx, scope, x) => {
@@ -84,6 +84,17 @@ const evaluators: Evaluate = {
 export const evaluate = (cx: Checker, scope: Scope, x: Expression): Value =>
   cx.exhausted ? poison : ((evaluators[x.kind] as (cx: Checker, scope: Scope, x: Expression) => Value | undefined)(cx, scope, x) ?? poison);
 
+const conversions = new Map<string, ReturnType<typeof parseConversion>>();
+function conversionOf(text: string): ReturnType<typeof parseConversion> {
+  const found = conversions.get(text) ?? parseConversion(text);
+  // Texts of types are few; those of a hostile file need not be kept.
+  if (conversions.size < 1000) conversions.set(text, found);
+  return found;
+}
+
+/** Most types are two short numbers, and most of a long file is types. */
+const isPlain = (x: Expression): x is NumberLiteral => x.kind === "number" && x.unit === undefined && x.text.length < 5 && /^\d+$/.test(x.text);
+
 function typeValue(cx: Checker, scope: Scope, x: TypeExpression): Value | undefined {
   const [width, int, ...modes] = x.args;
   const prefix = x.signed ? "fixed" : "ufixed";
@@ -92,6 +103,8 @@ function typeValue(cx: Checker, scope: Scope, x: TypeExpression): Value | undefi
       help: `such as ${prefix}<8,2> or ${prefix}<8,2,RND_CONV,SAT>`,
     });
   }
+  const plain = modes.length === 0 && isPlain(width) && isPlain(int) ? conversionOf(`${prefix}<${width.text},${int.text}>`) : undefined;
+  if (plain !== undefined && typeof plain !== "string") return { kind: "type", conversion: plain, hasRound: false, hasOverflow: false };
   const ask = { cx, scope, span: x.span, index: 0 };
   const [w, i] = [kinds.int.read({ ...ask, name: "width" }, width), kinds.int.read({ ...ask, name: "integer bits" }, int)];
   const [round, overflow] = modes;
@@ -99,7 +112,7 @@ function typeValue(cx: Checker, scope: Scope, x: TypeExpression): Value | undefi
   const o = overflow && kinds.overflow.read({ ...ask, name: "overflow" }, overflow);
   if (!w || !i || (round && !q) || (overflow && !o)) return undefined;
   if (w.ok < 0) return cx.error("QN300", scope, width.span, `a width of ${w.ok} bits`);
-  const conversion = parseConversion(`${prefix}<${w.ok},${i.ok}>`);
+  const conversion = conversionOf(`${prefix}<${w.ok},${i.ok}>`);
   if (typeof conversion === "string") return cx.error("QN300", scope, x.span, conversion);
   return {
     kind: "type",

@@ -1,11 +1,13 @@
 // The grammar of expressions on chevrotain: recursive descent with error recovery that builds the tree as it goes.
-import { EmbeddedActionsParser, EOF, type IToken } from "chevrotain";
-import type { Argument, ChainExpression, Expression, Identifier, Operator, StringLiteral } from "./ast.js";
+import type { IToken } from "chevrotain";
+import type { Argument, Expression, Identifier, Operator, StringLiteral } from "./ast.js";
+import { EmbeddedActionsParser, EOF } from "./chevrotain.js";
+import { chainOf, type Term } from "./operators.js";
 import type { Span } from "./source.js";
 import { syntaxMessages } from "./syntax-messages.js";
 import * as t from "./tokens.js";
 
-export const units = ["ns", "MHz"] as const;
+export const units = ["ns", "MHz", "s", "m", "h"] as const;
 
 /** A mistake that the grammar accepts in order to explain it. */
 export interface Complaint {
@@ -26,8 +28,10 @@ const spanOf = (token: IToken): Span => ({ start: token.startOffset, end: token.
 export class ExpressionParser extends EmbeddedActionsParser {
   complaints: Complaint[] = [];
 
-  constructor() {
+  /** Validating the grammar takes longer than parsing a file; a test does it once. */
+  constructor(skipValidations: boolean) {
     super([...t.vocabulary], {
+      skipValidations,
       recoveryEnabled: true,
       maxLookahead: 2,
       nodeLocationTracking: "none",
@@ -83,7 +87,7 @@ export class ExpressionParser extends EmbeddedActionsParser {
     "expression",
     (): Expression => {
       const start = this.start();
-      const value = this.SUBRULE(this.sum);
+      const value = this.SUBRULE(this.operation);
       const to: Expression[] = [];
       this.MANY(() => {
         this.CONSUME(t.As);
@@ -98,73 +102,35 @@ export class ExpressionParser extends EmbeddedActionsParser {
     return { kind: "missing", span: { start: this.end(), end: this.end() } };
   }
 
-  protected chain(start: number, first: Expression, rest: ChainExpression["rest"]): Expression {
-    return rest.length === 0 ? first : { kind: "chain", first, rest, span: this.since(start) };
-  }
-
-  protected sum = this.RULE(
-    "sum",
+  /** Signs, operands and operators as they stand; `chainOf` knows which bind tighter. One rule, since each rule costs more than its tokens. */
+  protected operation = this.RULE(
+    "operation",
     (): Expression => {
-      const start = this.start();
-      const first = this.SUBRULE(this.product);
-      const rest: { operator: Operator; operand: Expression }[] = [];
-      this.MANY(() => {
-        const operator = this.CONSUME(t.Sum).image as Operator;
-        rest.push({ operator, operand: this.SUBRULE2(this.product) });
-      });
-      return this.chain(start, first, rest);
-    },
-    { recoveryValueFunc: () => this.missing() },
-  );
-
-  protected product = this.RULE(
-    "product",
-    (): Expression => {
-      const start = this.start();
-      const first = this.SUBRULE(this.signed);
-      const rest: { operator: Operator; operand: Expression }[] = [];
-      this.MANY(() => {
-        const operator = this.CONSUME(t.Product).image as Operator;
-        rest.push({ operator, operand: this.SUBRULE2(this.signed) });
-      });
-      return this.chain(start, first, rest);
-    },
-    { recoveryValueFunc: () => this.missing() },
-  );
-
-  protected signed = this.RULE(
-    "signed",
-    (): Expression => {
-      const start = this.start();
-      let count = 0;
+      const terms: Term[] = [];
+      const term = (operator: Operator | undefined): void => {
+        terms.push({ operator, start: this.start(), signs: 0, operand: this.missing() });
+      };
+      const last = (): Term => terms.at(-1)!;
+      term(undefined);
       this.MANY(() => {
         this.CONSUME(t.Minus);
-        count++;
+        last().signs++;
       });
-      const inner = this.SUBRULE(this.power);
-      return count === 0 ? inner : { kind: "negate", count, inner, span: this.since(start) };
-    },
-    { recoveryValueFunc: () => this.missing() },
-  );
-
-  protected power = this.RULE(
-    "power",
-    (): Expression => {
-      const start = this.start();
-      const first = this.SUBRULE(this.primary);
-      const rest: { operator: Operator; operand: Expression }[] = [];
-      this.OPTION(() => {
-        this.CONSUME(t.Power);
-        const from = this.start();
-        let count = 0;
-        this.MANY(() => {
-          this.CONSUME(t.Minus);
-          count++;
+      last().operand = this.SUBRULE(this.primary);
+      this.MANY2(() => {
+        const token = this.CONSUME(t.Operator);
+        this.ACTION(() => {
+          if (token.image === "^" && last().operator === "^")
+            this.complaints.push({ span: spanOf(token), message: "`^` after `^` is read in two ways", help: "put one of them in parentheses" });
         });
-        const inner = this.SUBRULE2(this.primary);
-        rest.push({ operator: "^", operand: count === 0 ? inner : { kind: "negate", count, inner, span: this.since(from) } });
+        term(token.image as Operator);
+        this.MANY3(() => {
+          this.CONSUME2(t.Minus);
+          last().signs++;
+        });
+        last().operand = this.SUBRULE2(this.primary);
       });
-      return this.chain(start, first, rest);
+      return this.ACTION(() => chainOf(terms));
     },
     { recoveryValueFunc: () => this.missing() },
   );
@@ -178,8 +144,9 @@ export class ExpressionParser extends EmbeddedActionsParser {
             const token = this.CONSUME(t.NumberToken);
             const start = token.startOffset;
             const unit = this.OPTION({
-              GATE: () => (units as readonly string[]).includes(this.LA(1).image),
-              DEF: () => this.identifierOf(this.CONSUME(t.Name)),
+              GATE: () => this.startsUnit(),
+              DEF: () =>
+                this.OR1([{ ALT: () => this.identifierOf(this.CONSUME(t.Name)) }, { ALT: () => this.identifierOf(this.CONSUME(t.Percent)) }]),
             });
             return { kind: "number", text: token.image, ...(unit ? { unit } : {}), span: this.since(start) };
           },
@@ -224,7 +191,7 @@ export class ExpressionParser extends EmbeddedActionsParser {
             ]);
             const args: Expression[] = [];
             this.CONSUME(t.Less);
-            this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => args.push(this.SUBRULE(this.sum)) });
+            this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => args.push(this.SUBRULE(this.operation)) });
             this.CONSUME(t.Greater);
             return { kind: "type", signed, args, span: this.since(start) };
           },
@@ -243,6 +210,13 @@ export class ExpressionParser extends EmbeddedActionsParser {
     if (word === t.Weights || word === t.Vectors) return next === t.StringToken;
     if (word === t.Target) return isName && third === t.LeftBrace;
     return word === t.Quantize && next === t.LeftBrace;
+  }
+
+  /** Whether the word or sign after a number is its unit: not the name of the next entry, not the remainder of a division. */
+  private startsUnit(): boolean {
+    const [sign, next, third] = [this.LA(1), this.LA(2).tokenType, this.LA(3).tokenType];
+    if (sign.tokenType !== t.Percent) return (units as readonly string[]).includes(sign.image) && next !== t.Colon;
+    return next === t.Comma || next === t.RightBrace || ((next.CATEGORIES ?? []).includes(t.Name) && third === t.Colon);
   }
 
   protected nameOrCall = this.RULE(

@@ -2,7 +2,7 @@
 import type { Adjustment, Argument, Body, Comment, Entry, Expression, Item, Parameter, Statement, SyntaxTree } from "./ast.js";
 import { type Doc, fill, group, hardLine, indent, join, line, render, softLine, whenBroken } from "./doc.js";
 import type { Span } from "./source.js";
-import { words } from "./values.js";
+import { printQuantity, words } from "./values.js";
 
 const reserved = new Set(["network", "block", "layer", "let", "return", "include", "as", "fixed", "ufixed", ...words]);
 
@@ -23,7 +23,7 @@ const printReference = (x: Extract<Expression, { kind: "name" }>): string =>
 type Print<T extends { readonly kind: string }> = { readonly [K in T["kind"]]: (x: Extract<T, { kind: K }>, p: Printer) => Doc };
 
 const expressions: Print<Expression> = {
-  number: (x) => (x.unit ? `${x.text} ${x.unit.name}` : x.text),
+  number: (x) => (x.unit ? printQuantity(x.text, x.unit.name) : x.text),
   string: (x) => printString(x.value),
   name: printReference,
   call: (x, p) => [printName(x.callee.name), p.bracketed("(", x.args, ")", (a) => p.argument(a), x.span)],

@@ -1,10 +1,10 @@
-// Functions over constants and types, computed while compiling: load, weight, mantissas, transpose, channels, elements.
+// Functions over constants and types, computed while compiling: load, weight, mantissas, channels, elements.
 import { printable } from "../../diagnostics.js";
-import { type Tensor, tensor } from "../../ir/tensor.js";
+import { tensor } from "../../ir/tensor.js";
 import type { CallExpression, Expression } from "./ast.js";
 import { bindArguments, type Formal } from "./bind.js";
 import type { Checker, Scope } from "./checker.js";
-import { constantOf, findKey, missingKey, tensorOfArray } from "./constants.js";
+import { findKey, missingKey, tensorOfArray } from "./constants.js";
 import { evaluate } from "./evaluate.js";
 import { kinds } from "./kinds.js";
 import { fileOf } from "./paths.js";
@@ -18,21 +18,6 @@ interface FunctionDef {
 }
 
 const formal = (name: string, required = true): Formal => ({ name, positional: true, required });
-
-function tensorOf(
-  cx: Checker,
-  scope: Scope,
-  expression: Expression,
-  what: string,
-): { readonly tensor: Tensor; readonly origin?: string } | undefined {
-  const value = evaluate(cx, scope, expression);
-  if (value.kind === "tensor") return value;
-  const t = constantOf(cx, scope, value, expression);
-  if (t) return { tensor: t };
-  return value.kind === "poison" || value.kind === "number" || value.kind === "list"
-    ? undefined
-    : cx.error("QN806", scope, expression.span, `${what} takes a constant, not ${printable(describe(value))}`);
-}
 
 function typesOf(per: "channel" | "element"): FunctionDef["call"] {
   return (cx, scope, call) => {
@@ -118,20 +103,6 @@ export const functions: Readonly<Record<string, FunctionDef>> = {
           t.data.map((m) => m << BigInt(t.exp)),
         ),
       };
-    },
-  },
-  transpose: {
-    doc: "`transpose(matrix)`: rows and columns of a constant exchanged, as for a kernel that PyTorch stores",
-    formals: [formal("matrix")],
-    call: (cx, scope, call, args) => {
-      const found = tensorOf(cx, scope, args.get("matrix")!, "transpose");
-      if (!found) return undefined;
-      const { tensor: t } = found;
-      const [n, m] = t.shape;
-      if (t.shape.length !== 2 || n === undefined || m === undefined)
-        return cx.error("QN807", scope, call.span, `transpose takes a matrix, and this constant has ${t.shape.length} axes`);
-      const data = Array.from(t.data, (_, i) => t.data[(i % n) * m + Math.floor(i / n)]!);
-      return { ...found, kind: "tensor", tensor: { ...t, shape: [m, n], data } };
     },
   },
   channels: { doc: "`channels(type, …)`: one type per channel, the last axis", formals: "any", call: typesOf("channel") },

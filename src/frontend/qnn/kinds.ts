@@ -3,9 +3,9 @@ import { didYouMean, printable } from "../../diagnostics.js";
 import { type Overflow, overflows, type Rounding, roundings } from "../../ir/fixed.js";
 import type { AttrKinds } from "../../ir/ops/op.js";
 import { printShape, type Shape, type Tensor } from "../../ir/tensor.js";
-import { type UnaryName, unaries } from "../../ir/unary.js";
+import { paramsProblem, type UnaryName, unaries, unaryDef } from "../../ir/unary.js";
 import type { Expression } from "./ast.js";
-import { bindArguments } from "./bind.js";
+import { bindArguments, operandNames } from "./bind.js";
 import type { Checker, Scope } from "./checker.js";
 import { constantOf, namedWeight } from "./constants.js";
 import { evaluate } from "./evaluate.js";
@@ -16,12 +16,21 @@ import { describe, type NodeValue, type TypeValue, type Value } from "./values.j
 /** The op table's kinds, and those that layers, functions and blocks use besides. */
 export interface Kinds extends AttrKinds {
   value: NodeValue;
-  int: number;
+  "int?": number | undefined;
   number: Rational;
   type: TypeValue;
+  "type?": TypeValue | undefined;
   text: string;
+  size: Size;
+  "size?": Size | undefined;
+  padding: Padding;
 }
 export type Kind = keyof Kinds;
+
+/** One number for every spatial axis, or one each. */
+export type Size = number | readonly number[];
+export const paddings = ["valid", "same", "causal"] as const;
+export type Padding = (typeof paddings)[number];
 
 export interface Ask {
   readonly cx: Checker;
@@ -70,6 +79,15 @@ function integers(ask: Ask, expression: Expression): Answer<readonly number[]> {
   return bad < 0 ? ok(found as number[]) : wrongKind(ask, expression, value.items[bad]!, "a list of whole numbers");
 }
 
+function size(ask: Ask, expression: Expression): Answer<Size> {
+  const value = evaluate(ask.cx, ask.scope, expression);
+  const items = value.kind === "list" ? value.items : [value];
+  const found = items.map((v) => (v.kind === "number" ? asInteger(v.number) : undefined));
+  const bad = found.findIndex((n) => n === undefined || n < 1 || n > MAX_INT);
+  if (bad >= 0 || found.length === 0) return wrongKind(ask, expression, items[bad] ?? value, "a positive number, or one for each spatial axis such as [3, 3]");
+  return ok(value.kind === "list" ? (found as number[]) : found[0]!);
+}
+
 /** A word from a fixed list, which is no name of the scope. */
 const choice =
   <T extends string>(all: readonly T[]) =>
@@ -107,13 +125,14 @@ function precision(ask: Ask, expression: Expression): Answer<AttrKinds["precisio
   });
 }
 
-/** `tanh as fixed<8,1>` or `step(0, -1, 1) as fixed<2,2>`. */
+/** `tanh as fixed<8,1>` or `step(0, -1, 1) as fixed<2,2>`; `tanh` alone gets its type with the rest of the network's. */
 function unary(ask: Ask, expression: Expression): Answer<AttrKinds["unary"]> {
   const { cx, scope } = ask;
-  const example = `\`${ask.name}\` must be a function with the type of its result`;
+  const example = `\`${ask.name}\` must be a function, with the type of its result`;
   const help = "such as: tanh as fixed<8,1,RND,SAT>";
-  if (expression.kind !== "cast" || expression.to.length !== 1) return cx.error("QN806", scope, expression.span, example, { help });
-  const [head, to] = [expression.value, evaluate(cx, scope, expression.to[0]!)];
+  if (expression.kind === "cast" && expression.to.length !== 1) return cx.error("QN806", scope, expression.span, example, { help });
+  const [head, cast] = expression.kind === "cast" ? [expression.value, expression.to[0]!] : [expression, undefined];
+  const to = cast && evaluate(cx, scope, cast);
   const called =
     head.kind === "name" ? { callee: { name: head.name, span: head.span }, args: [], kind: "call" as const, span: head.span } : head;
   if (called.kind !== "call") return cx.error("QN806", scope, head.span, example, { help });
@@ -124,12 +143,15 @@ function unary(ask: Ask, expression: Expression): Answer<AttrKinds["unary"]> {
       help: guess === undefined ? `known: ${Object.keys(unaries).join(", ")}` : `did you mean \`${guess}\`?`,
     });
   }
-  if (to.kind !== "type") return wrongKind(ask, expression.to[0]!, to, "a type after `as`");
-  const formals = unaries[found].params.map((name) => ({ name, positional: true, required: true }));
+  if (cast && to?.kind !== "type") return wrongKind(ask, cast, to!, "a type after `as`");
+  const formals = operandNames(unaryDef(found).params, called).map((name) => ({ name, positional: true, required: true }));
   const bound = bindArguments(cx, scope, called, formals);
   const params = bound && formals.map((f) => kinds.number.read({ ...ask, name: f.name }, bound.get(f.name)!));
   if (!params?.every((p) => p !== undefined)) return undefined;
-  return ok({ name: found, params: params.map((p) => rationalToNumber(p.ok)), to: to.conversion });
+  const numbers = params.map((p) => rationalToNumber(p.ok));
+  const problem = paramsProblem(found, numbers);
+  if (problem !== undefined) return cx.error("QN806", scope, called.span, problem);
+  return ok({ name: found, params: numbers, ...(to?.kind === "type" ? { to: to.conversion } : {}) });
 }
 
 /** A value of the network; constants become nodes. */
@@ -167,6 +189,7 @@ function maybeWeight(ask: Ask): Answer<Tensor | undefined> {
 export const kinds: { readonly [K in Kind]: KindDef<Kinds[K]> } = {
   value: { doc: "a value of the network, or a constant", read: nodeArgument },
   int: { doc: "a whole number", read: integer },
+  "int?": { doc: "a whole number", read: integer, absent: () => ok(undefined) },
   number: {
     doc: "a number",
     read: (ask, x) => {
@@ -181,6 +204,7 @@ export const kinds: { readonly [K in Kind]: KindDef<Kinds[K]> } = {
       return value.kind === "type" ? ok(value) : wrongKind(ask, x, value, "a type, such as fixed<8,2>");
     },
   },
+  "type?": { doc: "as before", read: (ask, x) => kinds.type.read(ask, x), absent: () => ok(undefined) },
   text: {
     doc: "a string",
     read: (ask, x) => {
@@ -188,6 +212,9 @@ export const kinds: { readonly [K in Kind]: KindDef<Kinds[K]> } = {
       return value.kind === "string" ? ok(value.text) : wrongKind(ask, x, value, 'a string, such as "text"');
     },
   },
+  size: { doc: "a positive number, or a list with one for each spatial axis", read: size },
+  "size?": { doc: "as before", read: size, absent: () => ok(undefined) },
+  padding: { doc: "`valid`: windows inside x only; `same`: zeros around x, so that only strides shrink it; `causal`: zeros before x, in one dimension", read: choice(paddings) },
   string: { doc: "a string", read: (ask, x) => kinds.text.read(ask, x) },
   ints: { doc: "a list of whole numbers", read: integers },
   tensor: {

@@ -1,49 +1,36 @@
 // Layers that are more than one op, one row each: what they take, and the ops that they are. Every op of the op table is a layer without a row here.
-
-import type { OpAttrs, OpName } from "../../ir/ops/index.js";
+import type { HostStep } from "../../ir/graph.js";
 import { numbersOf, sizeOf, type Tensor, tensorFromNumbers } from "../../ir/tensor.js";
-import type { UnaryName } from "../../ir/unary.js";
-import type { Checker, Scope } from "./checker.js";
-import type { Kind, Kinds } from "./kinds.js";
-import { type Rational, rational } from "./rational.js";
-import type { Span } from "./source.js";
-import { exactTensor } from "./tensors.js";
-import type { NodeValue, TypeValue } from "./values.js";
+import { type UnaryName, unaries, unaryDef } from "../../ir/unary.js";
+import { type Build, type LayerDef, layer } from "./layer-def.js";
+import type { Kinds, Size } from "./kinds.js";
+import { rational } from "./rational.js";
+import { windowLayers } from "./window-layers.js";
 
-/** A kind of argument, or one with the value that it has where it is left out. */
-export type Parameter = Kind | { readonly [K in Kind]: { readonly kind: K; readonly default: Kinds[K] } }[Kind];
-type Parameters = Readonly<Record<string, Parameter>>;
-type ValueOf<P> = P extends Kind ? Kinds[P] : P extends { readonly kind: infer K extends Kind } ? Kinds[K] : never;
-type Arguments<S extends Parameters> = { readonly [N in keyof S]: ValueOf<S[N]> };
-
-/** Adds ops; undefined once an error has been reported. */
-export interface Build {
-  add<K extends OpName>(op: K, operands: readonly (number | undefined)[], attrs: OpAttrs<K>): number | undefined;
-  constant(value: Tensor): number | undefined;
-  /** A power of two fraction or whole number. */
-  scalar(x: Rational): number | undefined;
-  shapeOf(x: number): readonly number[];
-  fail(message: string, help?: string): undefined;
-}
-
-export interface LayerDef<S extends Parameters = Parameters> {
-  /** One line: the equation. */
-  readonly doc: string;
-  readonly operands: readonly string[];
-  readonly attrs: S;
-  build(b: Build, x: readonly number[], a: Arguments<S>): number | NodeValue | undefined;
-}
-
-const layer = <const S extends Parameters>(definition: LayerDef<S>): LayerDef<S> => definition;
 const zero = rational(0n);
 
 const curve = (name: UnaryName) =>
   layer({
-    doc: `y = ${name}(x) in the type \`to\`, as an exact table`,
+    doc: `${unaryDef(name).doc}, correctly rounded to the type \`to\`; without it, qnnc chooses the type`,
     operands: ["x"],
-    attrs: { to: "type" },
-    build: (b, [x], { to }: { readonly to: TypeValue }) => b.add("lut", [x], { f: { name, params: [], to: to.conversion } }),
+    attrs: { to: "type?" },
+    build: (b, [x], { to }) => b.add("lut", [x], { f: { name, params: [], ...(to ? { to: to.conversion } : {}) } }),
   });
+
+const onHost = (host: HostStep, equation: string) =>
+  layer({
+    doc: `${equation}; computed by the host from the exact x, so only an output may take it`,
+    operands: ["x"],
+    attrs: {},
+    build: (_, [x]) => ({ kind: "value", id: x!, host }),
+  });
+/** The layer of each last step that the host takes. */
+export const hostLayers: Readonly<Record<HostStep, string>> = { softmax: "softmax", sigmoid: "host_sigmoid" };
+
+/** Every function of the table without parameters is a layer by its own name; those with parameters are written `lut(x, f: step(0, -1, 1) as …)`. */
+const curves = Object.fromEntries(
+  (Object.keys(unaries) as UnaryName[]).filter((name) => unaryDef(name).params.length === 0).map((name) => [name, curve(name)] as const),
+);
 
 const f = Math.fround;
 
@@ -115,9 +102,7 @@ export const layers = {
     attrs: {},
     build: (b, [x]) => b.add("reshape", [x], { shape: [sizeOf(b.shapeOf(x!))] }),
   }),
-  tanh: curve("tanh"),
-  sigmoid: curve("sigmoid"),
-  exp: curve("exp"),
+  ...curves,
   batchnorm: layer({
     doc: "y = gamma·(x − moving_mean)/√(moving_variance + epsilon) + beta, per channel",
     operands: ["x"],
@@ -137,40 +122,37 @@ export const layers = {
         epsilon: Number(a.epsilon.num) / Number(a.epsilon.den),
       }),
   }),
-  softmax: layer({
-    doc: "y = e^x / Σ e^x; computed by the host from the exact x, so only an output may take it",
-    operands: ["x"],
-    attrs: {},
-    build: (_, [x]) => ({ kind: "value", id: x!, host: "softmax" }),
-  }),
+  ...windowLayers,
+  softmax: onHost("softmax", "y = e^x / Σ e^x"),
+  host_sigmoid: onHost("sigmoid", "y = 1 / (1 + e^−x)"),
 } as const;
 
 /** The definition of a layer whose name is only known at run time. */
 export const layerDef = (name: string): LayerDef | undefined =>
   Object.hasOwn(layers, name) ? (layers as unknown as Readonly<Record<string, LayerDef>>)[name] : undefined;
 
-/** Sizes that may be written beside a weight, and then have to agree with it: dense(x, units: 64). */
-export const sizes: {
-  readonly [K in OpName]?: Readonly<
-    Record<string, { readonly of: string; readonly doc: string; get(shape: readonly number[]): number | undefined }>
-  >;
-} = {
-  dense: { units: { of: "kernel", doc: "columns of the kernel", get: (shape) => shape.at(-1) } },
-};
-
-export function makeBuild(cx: Checker, scope: Scope, span: Span, name: string): Build {
-  const build: Build = {
-    add: (op, operands, attrs) =>
-      operands.every((x) => x !== undefined) ? cx.add(op, operands as readonly number[], attrs, scope, span, name) : undefined,
-    constant: (value) => cx.add("constant", [], { value }, scope, span, name),
-    scalar: (x) => {
-      const t = exactTensor({ shape: [], numbers: [x] });
-      return "bad" in t
-        ? build.fail("a constant here must have a finite binary expansion", "write a power of two fraction, such as 0.25")
-        : build.constant(t);
-    },
-    shapeOf: (x) => cx.shapeOf(x),
-    fail: (message, help) => cx.error("QN806", scope, span, `${name}: ${message}`, help === undefined ? {} : { help }),
-  };
-  return build;
+/** A size that may be written beside a weight, and then has to agree with it: dense(x, units: 64). */
+export interface SizeDef {
+  readonly of: string;
+  readonly kind: "int" | "size";
+  readonly doc: string;
+  get(shape: readonly number[]): Kinds["int"] | Size;
 }
+const last = (of: string, doc: string): SizeDef => ({ of, kind: "int", doc, get: (shape) => shape.at(-1) ?? 1 });
+const windowOf = (of: string): SizeDef => ({ of, kind: "size", doc: "spatial size of the kernel", get: (shape) => shape.slice(0, -2) });
+const convSizes = { filters: last("kernel", "last axis of the kernel"), window: windowOf("kernel") };
+const depthwiseSizes = { multiplier: last("depthwise_kernel", "last axis of the kernel"), window: windowOf("depthwise_kernel") };
+const separableSizes = { filters: last("pointwise_kernel", "last axis of the pointwise kernel"), window: windowOf("depthwise_kernel") };
+
+const sizes: Readonly<Record<string, Readonly<Record<string, SizeDef>>>> = {
+  dense: { units: last("kernel", "columns of the kernel") },
+  conv: convSizes,
+  conv1d: convSizes,
+  conv2d: convSizes,
+  depthwise1d: depthwiseSizes,
+  depthwise2d: depthwiseSizes,
+  separable1d: separableSizes,
+  separable2d: separableSizes,
+};
+/** By the name of the layer or op. */
+export const sizesOf = (name: string): Readonly<Record<string, SizeDef>> => (Object.hasOwn(sizes, name) ? sizes[name]! : {});

@@ -17,9 +17,9 @@ import type {
 import { ExpressionParser } from "./expression-parser.js";
 import * as t from "./tokens.js";
 
-class QnnParser extends ExpressionParser {
-  constructor() {
-    super();
+export class QnnParser extends ExpressionParser {
+  constructor(skipValidations = true) {
+    super(skipValidations);
     this.performSelfAnalysis();
   }
 

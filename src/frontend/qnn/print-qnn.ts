@@ -5,6 +5,7 @@ import { opDef } from "../../ir/ops/index.js";
 import type { Tensor } from "../../ir/tensor.js";
 import { formatNpz, type NpyArray } from "../../npy.js";
 import type { Body, Expression, Identifier, Item, Statement } from "./ast.js";
+import { defaultOf } from "./attribute-defaults.js";
 import {
   argument,
   attributes,
@@ -21,6 +22,7 @@ import {
   string,
 } from "./build-ast.js";
 import { formatTree } from "./format.js";
+import { hostLayers } from "./layers.js";
 import { WeightArrays } from "./weight-arrays.js";
 
 export interface PrintOptions {
@@ -117,7 +119,7 @@ class NetworkPrinter {
     if (host && this.hostLayers.get(wanted) === node) return name(wanted);
     const known = this.graph.layers.find((l) => l.name === wanted)?.value === node ? wanted : this.names.get(node);
     if (known === undefined) return undefined;
-    return host ? call("softmax", [argument(name(known))]) : name(known);
+    return host ? call(hostLayers[host], [argument(name(known))]) : name(known);
   }
 
   private input(node: NodeWith<"input">, id_: number, index: number): string | undefined {
@@ -155,7 +157,7 @@ class NetworkPrinter {
     if (value < 0 || (last?.node !== value && known === undefined)) return `the layer \`${layer.name}\` has no value of its own`;
     let end = known === undefined ? last!.expression : name(known);
     if (host) {
-      end = call(host.host!, [argument(end)]);
+      end = call(hostLayers[host.host!], [argument(end)]);
       this.hostLayers.set(layer.name, value);
     } else outer.set(value, layer.name);
     const callee = end.kind === "cast" ? end.value : end;
@@ -219,12 +221,17 @@ class NetworkPrinter {
     if (node.op === "max" && isZero(x[1])) return call("relu", [argument(x[0]!)]);
     if (node.op === "quantize" && !isLiteral(x[0]!)) return cast(x[0]!, precisionExpression(node.attrs.to, node.attrs));
     const attrs: Readonly<Record<string, unknown>> = { ...node.attrs };
+    const shapes = node.operands.map((operand) => this.graph.nodes[operand]!.type.shape);
     const named = Object.entries(opDef(node.op).attrs).flatMap(([key, kind]) => {
+      const implied = defaultOf(node.op, key)?.value(shapes, attrs);
+      if (implied !== undefined && String(implied) === String(attrs[key])) return [];
       if (kind !== "tensor" && kind !== "tensor?") return [argument(attributes[kind](attrs[key] as never), key)];
       const written = this.arrays.named(this.layer, key, attrs[key] as Tensor | undefined);
       return written ? [argument(written, key)] : [];
     });
-    return call(node.op, [...x.map((e) => argument(e)), ...named]);
+    // A literal alone would be moved while compiling.
+    const operands = opDef(node.op).source ? x.map((e) => (isLiteral(e) ? call("constant", [argument(e, "value")]) : e)) : x;
+    return call(node.op, [...operands.map((e) => argument(e)), ...named]);
   }
 
   /** `a + b` where reading it computes `a` and `b` in the order of the nodes; a literal on the left is only computed after the right side. */

@@ -98,12 +98,14 @@ export function quantizeNode(
   const model: KerasModel = {
     name: "",
     document,
+    generation: 2,
     layers: [],
     calls: [],
     inputs: [],
     outputs: [],
     weightsSource: undefined,
     weightsOf: () => new Map(),
+    pathsOf: () => new Map(),
   };
   const value = lowerQuantizer(new LayerContext(model, layer, [x], graph, local), q, x, "");
   for (const d of local.diagnostics) cx.error(d.code, scope, span, d.message, d.help === undefined ? {} : { help: d.help });

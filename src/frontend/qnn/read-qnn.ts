@@ -9,13 +9,14 @@ import { printName } from "./format.js";
 import { importNetwork } from "./from-keras.js";
 import { type FileSet, fileOf, resolvePath } from "./paths.js";
 import { keyOf, loadProgram, type Program, type ProgramFile, type Role, referencesOf } from "./program.js";
-import { type QnnSettings, readSettings, type Setting } from "./settings.js";
+import { readSettings } from "./settings.js";
+import type { QnnSettings, Setting } from "./settings-table.js";
 import { placeOf } from "./source.js";
 import { runStatements } from "./statements.js";
 import { openWeights } from "./weights.js";
 
 export type { FileSet } from "./paths.js";
-export type { QnnSettings, Setting } from "./settings.js";
+export type { QnnSettings, Setting } from "./settings-table.js";
 
 export interface QnnOptions {
   /** Name of the graph; by default the network's own. */
@@ -134,8 +135,6 @@ function settingsOf(cx: Checker, scope: Scope, { tree }: ProgramFile): QnnSettin
   for (const item of tree.items) if (item.kind === "settings") readSettings(cx, scope, item satisfies SettingsItem, sections);
   const all = tree.items.filter((i): i is VectorsItem => i.kind === "vectors");
   const [vectors, second] = all;
-  const quantize = tree.items.find((i) => i.kind === "settings" && i.keyword === "quantize");
-  if (quantize) cx.warn("QN814", scope, quantize.span, "`quantize` is checked, and has no effect on this build");
   if (second)
     cx.error("QN804", scope, second.span, "there are two `vectors`", {
       also: [{ at: placeOf(scope.source, vectors!.span), message: "the first is here" }],

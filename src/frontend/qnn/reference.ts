@@ -1,13 +1,14 @@
 // The reference of everything that may be called or set in .qnn, made from the tables that check it: for spec/language.md and for editors.
 import { opDef } from "../../ir/ops/index.js";
 import { quantizers } from "../keras/quantizers.js";
+import { defaultOf } from "./attribute-defaults.js";
 import { callableOps, isBuiltin } from "./calls.js";
 import { functions } from "./functions.js";
 import { isOptional, type Kind, kinds } from "./kinds.js";
-import { layerDef, layers, sizes } from "./layers.js";
+import { layerDef, layers, sizesOf } from "./layers.js";
 import { quantizerNamed, shortNames } from "./quantizers.js";
 import { printRational, type Rational } from "./rational.js";
-import { settingsTable } from "./settings.js";
+import { settingsTable } from "./settings-table.js";
 
 export interface Entry {
   readonly name: string;
@@ -23,7 +24,7 @@ const showDefault = (value: unknown): string =>
 
 function layerEntry(name: string): Entry {
   const def = layerDef(name)!;
-  const attributes = Object.entries(def.attrs).map(([key, p]) => {
+  const own = Object.entries(def.attrs).map(([key, p]) => {
     const kind: Kind = typeof p === "string" ? p : p.kind;
     return {
       name: key,
@@ -31,18 +32,21 @@ function layerEntry(name: string): Entry {
       shown: typeof p === "string" ? `${key}: ${kind}` : `${key}: ${kind} = ${showDefault(p.default)}`,
     };
   });
+  const attributes = [...own, ...sizeAttributes(name)];
   return { name, signature: `${name}(${[...def.operands, ...attributes.map((a) => a.shown)].join(", ")})`, doc: def.doc, attributes };
 }
 
+const sizeAttributes = (name: string) =>
+  Object.entries(sizesOf(name)).map(([key, s]) => ({ name: key, doc: `${s.doc}, checked`, shown: `${key}: ${s.kind}?` }));
+
 function opEntry(name: (typeof callableOps)[number]): Entry {
   const def = opDef(name);
-  const own = Object.entries(def.attrs).map(([key, kind]) => ({
-    name: key,
-    doc: kinds[kind].doc,
-    shown: `${key}: ${kind}${isOptional(kind) && !kind.endsWith("?") && !kind.startsWith("tensor") ? "?" : ""}`,
-  }));
-  const extra = Object.entries(sizes[name] ?? {}).map(([key, s]) => ({ name: key, doc: `${s.doc}, checked`, shown: `${key}: int?` }));
-  const attributes = [...own, ...extra];
+  const own = Object.entries(def.attrs).map(([key, kind]) => {
+    const implied = defaultOf(name, key);
+    const isOpen = isOptional(kind) && !kind.endsWith("?") && !kind.startsWith("tensor");
+    return { name: key, doc: kinds[kind].doc, shown: `${key}: ${kind}${implied ? ` = ${implied.doc}` : isOpen ? "?" : ""}` };
+  });
+  const attributes = [...own, ...sizeAttributes(name)];
   return { name, signature: `${name}(${[...def.operands, ...attributes.map((a) => a.shown)].join(", ")})`, doc: def.doc, attributes };
 }
 

@@ -1,80 +1,14 @@
-// The blocks beside the network: `target`, `quantize` and `vectors`. Names and kinds are checked here; what they do, the compiler decides.
-import { didYouMean, type Place, printable } from "../../diagnostics.js";
-import type { Conversion } from "../../ir/fixed.js";
+// Reads the blocks beside the network: `target` and `quantize`. Names and kinds are checked here; what they do, the compiler decides.
+import { didYouMean, printable } from "../../diagnostics.js";
 import type { Entry, Expression, SettingsItem } from "./ast.js";
 import type { Checker, Scope } from "./checker.js";
 import { evaluate } from "./evaluate.js";
 import { wrongKind } from "./kinds.js";
 import { resolvePath } from "./paths.js";
 import { asInteger, rationalToNumber } from "./rational.js";
+import { budgets, energyModels, goals, type Section, type Setting, type SettingDef, type SettingKind, type SettingKinds, settingsTable, styles, wrappers } from "./settings-table.js";
 import { placeOf } from "./source.js";
 import type { Value } from "./values.js";
-
-const styles = ["loops", "rolled", "unrolled"] as const;
-const goals = ["energy", "bits", "ebops", "luts"] as const;
-
-/** What a setting's value may be. */
-interface SettingKinds {
-  text: string;
-  /** An identifier: of a module, a part. */
-  identifier: string;
-  flag: boolean;
-  count: number;
-  /** Nanoseconds; `200 MHz` is 5. */
-  time: number;
-  number: number;
-  type: Conversion;
-  /** A file of the project, by its key. */
-  file: string;
-  style: (typeof styles)[number];
-  goal: (typeof goals)[number];
-}
-type SettingKind = keyof SettingKinds;
-interface SettingDef<K extends SettingKind = SettingKind> {
-  readonly kind: K;
-  readonly doc: string;
-}
-const def = <K extends SettingKind>(kind: K, doc: string): SettingDef<K> => ({ kind, doc });
-
-const common = {
-  part: def("text", "the device, as the vendor's tool names it"),
-  clock: def("time", "the clock period: `5 ns`, or `200 MHz`"),
-  top: def("identifier", "the name of the top module or function"),
-};
-
-/** Every setting there is. */
-export const settingsTable = {
-  verilog: {
-    ...common,
-    latency: def("count", "register stages: exactly so many clock cycles"),
-    wrapper: def("flag", "whether the AXI4-Stream wrapper is written"),
-  },
-  hls: { ...common, style: def("style", "`loops`, `rolled` or `unrolled`") },
-  quantize: {
-    data: def("file", "samples to calibrate and train with, .npy or .npz"),
-    labels: def("file", "their labels or targets"),
-    goal: def("goal", "what to make small: `energy`, `bits`, `ebops` or `luts`"),
-    max_loss: def("number", "the accuracy that may be lost, in points"),
-    min_accuracy: def("number", "the accuracy to keep, between 0 and 1"),
-    budget: def("text", 'bounds on costs: "luts=2000, latency=10"'),
-    time: def("text", 'how long to search: "10m"'),
-    seed: def("count", "the seed of the search"),
-  },
-} as const satisfies Readonly<Record<string, Readonly<Record<string, SettingDef>>>>;
-
-export type Section = keyof typeof settingsTable;
-
-/** A value, and where the file says so. */
-export interface Setting<T> {
-  readonly value: T;
-  readonly at: Place;
-}
-type SectionSettings<S extends Section> = {
-  readonly [N in keyof (typeof settingsTable)[S]]?: Setting<
-    (typeof settingsTable)[S][N] extends SettingDef<infer K> ? SettingKinds[K] : never
-  >;
-};
-export type QnnSettings = { readonly [S in Section]?: SectionSettings<S> } & { readonly vectors?: Setting<string> };
 
 type Read = { readonly [K in SettingKind]: (cx: Checker, scope: Scope, entry: Entry) => SettingKinds[K] | undefined };
 
@@ -86,12 +20,15 @@ function text(cx: Checker, scope: Scope, entry: Entry, wanted = 'a string, such 
   return value.kind === "string" ? value.text : bad(cx, scope, entry, value, wanted);
 }
 
-function positive(cx: Checker, scope: Scope, entry: Entry, wanted: string): { readonly n: number; readonly unit?: string } | undefined {
+/** A number above 0 with one of the units, each worth so much; "" stands for no unit. */
+function quantity(cx: Checker, scope: Scope, entry: Entry, worth: Readonly<Record<string, (n: number) => number>>, wanted: string, takesZero = false): number | undefined {
   const value = evaluate(cx, scope, entry.value);
-  if (value.kind !== "number") return bad(cx, scope, entry, value, wanted);
+  if (value.kind !== "number" && value.kind !== "quantity") return bad(cx, scope, entry, value, wanted);
+  const unit = value.kind === "quantity" ? value.unit : "";
+  const convert = Object.hasOwn(worth, unit) ? worth[unit] : undefined;
+  if (!convert) return cx.error("QN812", scope, entry.value.span, `\`${entry.name.name}\` must be ${wanted}${unit === "" ? ": a unit is missing" : `, and \`${unit}\` is no unit of it`}`);
   const n = rationalToNumber(value.number);
-  if (!(n > 0)) return cx.error("QN812", scope, entry.value.span, `\`${entry.name.name}\` must be ${wanted}, and above 0`);
-  return { n, ...(value.unit === undefined ? {} : { unit: value.unit }) };
+  return n > 0 || (takesZero && n === 0) ? convert(n) : cx.error("QN812", scope, entry.value.span, `\`${entry.name.name}\` must be ${wanted}, and ${takesZero ? "not below" : "above"} 0`);
 }
 
 /** A word of a fixed list, with or without quotes. */
@@ -116,8 +53,26 @@ const choice =
     );
   };
 
+/** "luts=2000, latency=10" */
+function budget(cx: Checker, scope: Scope, entry: Entry): SettingKinds["budget"] | undefined {
+  const list = text(cx, scope, entry, 'a list such as "luts=2000, latency=10"');
+  if (list === undefined) return undefined;
+  const found: { -readonly [K in keyof SettingKinds["budget"]]: SettingKinds["budget"][K] } = {};
+  for (const part of list.split(",")) {
+    const [, name, number] = /^\s*([\w-]+)\s*=\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*$/i.exec(part) ?? [];
+    const cost = budgets.find((b) => b === name);
+    if (cost && found[cost] === undefined) {
+      found[cost] = Number(number);
+      continue;
+    }
+    const guess = name === undefined ? undefined : didYouMean(name, budgets);
+    const why = name === undefined ? `\`${printable(part.trim())}\` is no bound` : cost ? `\`${cost}\` is bounded twice` : `there is no cost \`${printable(name)}\``;
+    return cx.error("QN812", scope, entry.value.span, why, { help: guess !== undefined && !cost ? `did you mean \`${guess}\`?` : `write "COST=NUMBER, …" with ${budgets.join(", ")}` });
+  }
+  return found;
+}
+
 const readers: Read = {
-  text: (cx, scope, entry) => text(cx, scope, entry),
   identifier: (cx, scope, entry) => {
     const word = wordOf(entry.value);
     if (word !== undefined && /^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(word)) return word;
@@ -125,25 +80,23 @@ const readers: Read = {
       help: "letters, digits and underscores, at most 64",
     });
   },
-  flag: (cx, scope, entry) => {
-    const value = evaluate(cx, scope, entry.value);
-    return value.kind === "word" && (value.word === "true" || value.word === "false")
-      ? value.word === "true"
-      : bad(cx, scope, entry, value, "true or false");
+  part: (cx, scope, entry) =>
+    wordOf(entry.value) ?? cx.error("QN812", scope, entry.value.span, "`part` must be the name of a device", { help: 'in quotes, such as "xc7a35ticsg324-1L"' }),
+  wrapper: (cx, scope, entry) => {
+    const word = choice(wrappers)(cx, scope, entry);
+    return word && (word === "axis" || word === "true");
   },
   count: (cx, scope, entry) => {
     const value = evaluate(cx, scope, entry.value);
     const n = value.kind === "number" ? asInteger(value.number) : undefined;
     return n !== undefined && n >= 0 && n <= 1e9 ? n : bad(cx, scope, entry, value, "a whole number, 0 or more");
   },
-  time: (cx, scope, entry) => {
-    const found = positive(cx, scope, entry, "a time, such as `5 ns`");
-    return found && (found.unit === "MHz" ? 1000 / found.n : found.n);
-  },
-  number: (cx, scope, entry) => positive(cx, scope, entry, "a number")?.n,
-  type: (cx, scope, entry) => {
-    const value = evaluate(cx, scope, entry.value);
-    return value.kind === "type" ? value.conversion : bad(cx, scope, entry, value, "a type, such as fixed<16,6>");
+  clock: (cx, scope, entry) => quantity(cx, scope, entry, { "": (n) => n, ns: (n) => n, MHz: (n) => 1000 / n }, "a period such as `5 ns`, or `200 MHz`"),
+  duration: (cx, scope, entry) => quantity(cx, scope, entry, { s: (n) => n, m: (n) => 60 * n, h: (n) => 3600 * n }, "a time such as `90 s`, `10 m` or `1 h`"),
+  share: (cx, scope, entry) => {
+    const share = quantity(cx, scope, entry, { "": (n) => n, "%": (n) => n / 100 }, "a share such as `0.5%`, or 0.005", true);
+    if (share === undefined || share <= 1) return share;
+    return cx.error("QN812", scope, entry.value.span, `\`${entry.name.name}\` is beyond 100%`, { help: "a share of 1, or of a hundred with `%`: 0.005 is 0.5%" });
   },
   file: (cx, scope, entry) => {
     const path = text(cx, scope, entry, 'a path, such as "x.npy"');
@@ -152,6 +105,8 @@ const readers: Read = {
   },
   style: choice(styles),
   goal: choice(goals),
+  budget,
+  energyModel: choice(energyModels),
 };
 
 /** The section that a block is about, or undefined after saying which there are. */
@@ -194,4 +149,8 @@ export function readSettings(cx: Checker, scope: Scope, item: SettingsItem, into
     const value = readers[found.kind](cx, scope, entry);
     if (value !== undefined) settings[name] = { value, at: placeOf(scope.source, entry.span) };
   }
+  const given = new Set([...Object.keys(settings), ...item.entries.map((e) => e.name.name)]);
+  const lacking = Object.entries(known).filter(([name, d]) => d.required && !given.has(name));
+  for (const [name, { doc }] of lacking)
+    cx.error("QN812", scope, { start: item.span.start, end: item.span.start + item.keyword.length }, `\`${section}\` lacks \`${name}\``, { help: `${name}: ${doc}` });
 }

@@ -1,6 +1,7 @@
 // What a syntax error says: what was expected, what stands there.
-import { EOF, type IParserErrorMessageProvider, type IToken, type TokenType, tokenLabel } from "chevrotain";
+import type { IParserErrorMessageProvider, IToken, TokenType } from "chevrotain";
 import { printable } from "../../diagnostics.js";
+import { EOF, tokenLabel } from "./chevrotain.js";
 
 const labels: Readonly<Record<string, string>> = {
   Name: "a name",

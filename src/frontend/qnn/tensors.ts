@@ -101,8 +101,8 @@ export interface Misfit {
 /** What does not fit the type, where no overflow mode says what shall become of it. `rounded` are mantissas at the type's exponent. */
 function misfit(rounded: readonly bigint[], worstOf: (i: number) => number, type: FixedType, conversion: Conversion): Misfit | undefined {
   const { lo, hi } = rangeOf(type);
+  if (rounded.every((m) => m >= lo && m <= hi)) return undefined;
   const outside = rounded.flatMap((m, i) => (m >= lo && m <= hi ? [] : [i]));
-  if (outside.length === 0) return undefined;
   const worst = outside.map(worstOf).reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a));
   const needed = fit(hull(rangeOfData(rounded), type.signed ? { lo: -1n, hi: 0n } : { lo: 0n, hi: 0n }), exponent(type));
   return {

@@ -1,4 +1,5 @@
 // What an expression of .qnn may stand for while the file is checked, and how messages name it.
+import type { HostStep } from "../../ir/graph.js";
 import type { Conversion, FixedType } from "../../ir/fixed.js";
 import { printConversion, printFixed } from "../../ir/fixed.js";
 import { printShape, type Tensor } from "../../ir/tensor.js";
@@ -23,7 +24,12 @@ export interface TypesValue {
 export interface NumberValue {
   readonly kind: "number";
   readonly number: Rational;
-  readonly unit?: string;
+}
+/** A number with a unit: only settings take one. */
+export interface QuantityValue {
+  readonly kind: "quantity";
+  readonly number: Rational;
+  readonly unit: string;
 }
 export interface ListValue {
   readonly kind: "list";
@@ -39,7 +45,8 @@ export interface TensorValue {
 export interface NodeValue {
   readonly kind: "value";
   readonly id: number;
-  readonly host?: "softmax";
+  /** A last step that the host computes from this value. */
+  readonly host?: HostStep;
 }
 export interface QuantizerValue {
   readonly kind: "quantizer";
@@ -58,6 +65,7 @@ export interface PoisonValue {
 
 export type Value =
   | NumberValue
+  | QuantityValue
   | { readonly kind: "string"; readonly text: string }
   | ListValue
   | TypeValue
@@ -74,9 +82,12 @@ export function printTypeValue(v: TypeValue): string {
   return v.hasRound || v.hasOverflow ? printConversion(v.conversion) : printFixed(v.conversion.type);
 }
 
+export const printQuantity = (number: string, unit: string): string => (unit === "%" ? `${number}%` : `${number} ${unit}`);
+
 type Describe = { readonly [K in Value["kind"]]: (v: Extract<Value, { kind: K }>) => string };
 const describers: Describe = {
   number: (v) => `the number ${printRational(v.number)}`,
+  quantity: (v) => `the quantity ${printQuantity(printRational(v.number), v.unit)}`,
   string: (v) => `the string "${v.text.slice(0, 40)}"`,
   list: (v) => `a list of ${v.items.length}`,
   type: (v) => `the type ${printTypeValue(v)}`,

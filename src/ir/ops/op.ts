@@ -2,7 +2,7 @@
 import type { Arith } from "../arith.js";
 import type { FixedType, Overflow, Rounding } from "../fixed.js";
 import type { Shape, Tensor } from "../tensor.js";
-import type { Unary } from "../unary.js";
+import type { UnaryFunction } from "../unary.js";
 
 /** One type for all elements, one per channel (last axis), or one per element. */
 export type Precision = FixedType | { readonly per: "channel" | "element"; readonly types: readonly FixedType[] };
@@ -24,7 +24,7 @@ export interface AttrKinds {
   "precision?": Precision | undefined;
   rounding: Rounding;
   overflow: Overflow;
-  unary: Unary;
+  unary: UnaryFunction;
 }
 export type AttrKind = keyof AttrKinds;
 export type AttrSpec = Readonly<Record<string, AttrKind>>;
@@ -47,6 +47,8 @@ export interface OpDef<S extends AttrSpec = AttrSpec> {
   shape(x: readonly Shape[], a: AttrsOf<S>): Shape | string;
   /** The meaning, element by element, in any arithmetic. */
   expand<V>(k: Arith<V>, x: readonly Values<V>[], a: AttrsOf<S>): readonly V[];
+  /** Whether the result is real although the operands are typed: its type is still to be chosen. */
+  isReal?(a: AttrsOf<S>): boolean;
   /** Ops that only move elements: for each element of the result its element in all operands one after the other; −1 is zero. */
   source?(x: readonly Shape[], a: AttrsOf<S>): Int32Array;
 }

@@ -105,7 +105,11 @@ const texts: { readonly [K in AttrKind]: AttrText<NonNullable<AttrKinds[K]>> } =
         params.push(readNumber(s));
         s.expect(",");
       }
-      const text = s.read(CONVERSION, "a type with rounding and overflow, such as fixed<8,1,RND,SAT>");
+      if (s.take(/real\b/y) !== undefined) {
+        s.expect(")");
+        return { name, params };
+      }
+      const text = s.read(CONVERSION, "a type with rounding and overflow, such as fixed<8,1,RND,SAT>, or `real`");
       const type = fixedFrom(s, text);
       const [round, overflow] = text.slice(0, -1).split(",").slice(2);
       s.expect(")");

@@ -1,7 +1,7 @@
 // Reads the graph form of .qir text. Shapes and types are derived again by the builder and compared with what the text states.
 import { InternalError, type Reporter } from "../../diagnostics.js";
 import { type FixedType, printFixed, sameType } from "../fixed.js";
-import { type Graph, GraphBuilder, type TensorType } from "../graph.js";
+import { type Graph, GraphBuilder, type HostStep, hostSteps, type TensorType } from "../graph.js";
 import { isOpName, opDef, ops, type OpName } from "../ops/index.js";
 import { type AttrKind, takesOperands } from "../ops/op.js";
 import { printShape, sameShape } from "../tensor.js";

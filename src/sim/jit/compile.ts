@@ -9,6 +9,7 @@ import { emitInput, emitOutput, type Format, formatBytes, formats } from "./host
 import { type Buffer, MemoryPlan, SPAN } from "./memory.js";
 import { ABI, type PortLayout, type SimulatorModule } from "./module.js";
 import { allocate, emitterOf, type Kernel, type Plan, planKernels } from "./plan.js";
+import type { Entry } from "./table-fields.js";
 import { atExponent, store, toLane, type Value } from "./value.js";
 
 export type { PortLayout, SimulatorModule };
@@ -116,8 +117,8 @@ class Compiler {
     const f = new FunctionBuilder(this.b, this.module);
     const node = graph.nodes[kernel.head]!;
     const out = this.buffers[kernel.end]!;
-    const finish = (v: Value, pointer: Local, offset = 0): void => {
-      const y = kernel.steps.reduce((x, step) => step.apply(f, x), v);
+    const finish = (v: Value, pointer: Local, offset = 0, entry?: Entry): void => {
+      const y = kernel.steps.reduce((x, step) => step.apply(f, x, { memory, entry }), v);
       store(f, toLane(f, atExponent(f, y, out.exp), out.lane), pointer, offset);
     };
     const operands = node.operands.map((x) => this.bufferOf(x)!);

@@ -3,14 +3,16 @@
 import { assert } from "../../diagnostics.js";
 import type { Exact } from "../../ir/arith.js";
 import { exponent, hull, type Range } from "../../ir/fixed.js";
-import { type Graph, type NodeWith, rangeOfNode } from "../../ir/graph.js";
+import { rangeOfNode } from "./node-range.js";
+import type { Graph, NodeWith } from "../../ir/graph.js";
 import { broadcastIndex, sizeOf } from "../../ir/tensor.js";
 import { type EmitContext, type OpEmitter, operandNodes, type Step } from "./emitter.js";
 import type { Expression, FunctionBuilder, Local } from "./function-builder.js";
 import { rowBytes } from "./memory.js";
 import { clamp } from "./quantize-value.js";
+import { ENTRY_UNIT } from "./table-fields.js";
 import { atExponent, constantValue, extreme, isUnsigned64, isZero, type Lane, laneFor, lanes, load, toLane, type Value } from "./value.js";
-import { walk } from "./walk.js";
+import { walkChannels } from "./walk.js";
 
 type Binary = "add" | "sub" | "mul" | "max" | "min";
 
@@ -80,9 +82,11 @@ function emit(node: NodeWith<Binary>, cx: EmitContext): void {
     const buffer = operands[k]!;
     return { at: Array.from(broadcastIndex(x.type.shape, shape), (i) => buffer.address + i * rowBytes(buffer)) };
   });
+  const known = knownOf(node);
   const results = { at: Array.from({ length: sizeOf(shape) }, (_, i) => out.address + i * rowBytes(out)) };
-  walk(f, cx.memory, [...columns, results], ([a, b, to]) => {
-    cx.finish(meaning[node.op](f, load(f, operands[0]!, a!), load(f, operands[1]!, b!), knownOf(node)), to!);
+  walkChannels(f, cx.memory, [...columns, results], shape.at(-1) ?? 1, ENTRY_UNIT, ([a, b, to], channel) => {
+    const y = meaning[node.op](f, load(f, operands[0]!, a!), load(f, operands[1]!, b!), known);
+    cx.finish(y, to!, 0, { pointer: channel, offset: 0 });
   });
 }
 
@@ -125,9 +129,9 @@ function limitStep(node: NodeWith<"max" | "min">, graph: Graph): Step | undefine
 }
 
 export const elementwise: { readonly [K in Binary]: OpEmitter<K> } = {
-  add: { kind: "kernel", emit },
-  sub: { kind: "kernel", emit },
-  mul: { kind: "kernel", emit },
-  max: { kind: "kernel", step: limitStep, emit },
-  min: { kind: "kernel", step: limitStep, emit },
+  add: { kind: "channels", emit },
+  sub: { kind: "channels", emit },
+  mul: { kind: "channels", emit },
+  max: { kind: "channels", step: limitStep, emit },
+  min: { kind: "channels", step: limitStep, emit },
 };

@@ -84,24 +84,60 @@ export class FunctionBuilder {
 
   /** The body `count` times; the cursors move after each turn, also after the last. */
   repeat(count: number, cursors: readonly Cursor[], body: () => void): void {
-    const advance = (): void => {
-      for (const { pointer, stride } of cursors)
-        if (stride !== 0) this.set(pointer, this.m.i32.add(this.get(pointer), this.m.i32.const(stride)));
-    };
     if (count === 0) return;
     if (count === 1) {
       this.scope(body);
-      advance();
+      this.advance(cursors);
       return;
     }
     const { m } = this;
     const turns = this.pointer(count);
     this.while(() => {
       this.scope(body);
-      advance();
+      this.advance(cursors);
       this.set(turns, m.i32.sub(this.get(turns), m.i32.const(1)));
       return this.get(turns);
     });
+  }
+
+  /**
+   * As repeat, for bodies that fill the registers: `copies` of the body in a loop, with a way out after each.
+   * V8 gathers the loads of a basic block at its head; the ways out keep each copy a block of its own.
+   */
+  stretch(count: number, copies: number, cursors: readonly Cursor[], body: () => void): void {
+    if (count === 0) return;
+    const { m } = this;
+    const [first] = cursors as readonly [Cursor];
+    const end = this.int(m.i32.add(this.get(first.pointer), m.i32.const(count * first.stride)), false);
+    const most = Math.min(copies, count);
+    this.block((leave) => {
+      const turns = (): Expression => {
+        for (let copy = 1; copy <= most; copy++) {
+          this.scope(body);
+          this.advance(cursors);
+          if (copy < most) leave(m.i32.eq(this.get(first.pointer), this.get(end)));
+        }
+        return m.i32.ne(this.get(first.pointer), this.get(end));
+      };
+      if (count > copies) this.while(turns);
+      else turns();
+    });
+  }
+
+  /** The body, which may leave early. */
+  block(body: (leave: (condition: Expression) => void) => void): void {
+    const label = `b${this.labels++}`;
+    const outer = this.statements;
+    this.statements = [];
+    body((condition) => this.emit(this.m.br(label, condition)));
+    const block = this.m.block(label, this.statements, this.b.none);
+    this.statements = outer;
+    this.emit(block);
+  }
+
+  private advance(cursors: readonly Cursor[]): void {
+    for (const { pointer, stride } of cursors)
+      if (stride !== 0) this.set(pointer, this.m.i32.add(this.get(pointer), this.m.i32.const(stride)));
   }
 
   /** The body, again as long as the condition that it returns holds. */

@@ -1,9 +1,11 @@
 // The host's side of the memory: real numbers or mantissas, sample after sample, into rows of SPAN samples and back.
-import { type Conversion, exponent, type FixedType, type Rounding, rangeOf } from "../../ir/fixed.js";
+import { type Conversion, exponent, type FixedType, rangeOf } from "../../ir/fixed.js";
 import type { NodeWith } from "../../ir/graph.js";
 import { typeAt } from "../../ir/ops/op.js";
 import { sizeOf } from "../../ir/tensor.js";
 import type { Expression, FunctionBuilder, Local } from "./function-builder.js";
+import { emitPlainInput } from "./host-plain.js";
+import { doubles, roundFloats, scaled } from "./host-round.js";
 import { type Buffer, type MemoryPlan, rowBytes } from "./memory.js";
 import { byType } from "./quantize.js";
 import { legalRange } from "./quantize-value.js";
@@ -15,22 +17,6 @@ export const formats = { f64: 0, f32: 1, i64: 2 } as const;
 export type Format = keyof typeof formats;
 export const formatBytes: Readonly<Record<Format, 4 | 8>> = { f64: 8, f32: 4, i64: 8 };
 
-const doubles = (f: FunctionBuilder, x: number): Expression => {
-  const bytes = new Uint8Array(16);
-  const view = new DataView(bytes.buffer);
-  view.setFloat64(0, x, true);
-  view.setFloat64(8, x, true);
-  return f.m.v128.const(bytes);
-};
-
-/** x·2^n on pairs of doubles: in two factors where 2^n is not a double. */
-function scaled(f: FunctionBuilder, x: Expression, n: number): Expression {
-  if (n === 0) return x;
-  if (Math.abs(n) <= 1000) return f.m.f64x2.mul(x, doubles(f, 2 ** n));
-  const half = Math.trunc(n / 2);
-  return f.m.f64x2.mul(f.m.f64x2.mul(x, doubles(f, 2 ** half)), doubles(f, 2 ** (n - half)));
-}
-
 /** Samples s and s + 1 of an element, as two lanes of 64 bits. */
 function loadPair(f: FunctionBuilder, pointer: Local, s: number, stride: number, format: Format): Expression {
   const { v128, f64x2 } = f.m;
@@ -38,41 +24,6 @@ function loadPair(f: FunctionBuilder, pointer: Local, s: number, stride: number,
   if (format !== "f32")
     return v128.load64_lane((s + 1) * stride, formatBytes[format], 1, at(), v128.load64_zero(s * stride, formatBytes[format], at()));
   return f64x2.promote_low_f32x4(v128.load32_lane((s + 1) * stride, 4, 1, at(), v128.load32_zero(s * stride, 4, at())));
-}
-
-/** A pair of doubles rounded to integers. Every step is exact: x − nearest(x) has no rounding error, and is ±1/2 exactly at ties. */
-const roundPair: Readonly<Record<Rounding, (f: FunctionBuilder, y: Local, x: Local, canUnderflow: boolean) => Expression>> = {
-  TRN: (f, y, x, canUnderflow) => {
-    const floor = f.m.f64x2.floor(f.get(y));
-    if (!canUnderflow) return floor;
-    // A negative x whose scaled value vanished still rounds down to −1.
-    const vanished = f.m.v128.and(f.m.f64x2.lt(f.get(x), doubles(f, 0)), f.m.f64x2.eq(f.get(y), doubles(f, 0)));
-    return f.m.f64x2.sub(floor, f.m.v128.and(vanished, doubles(f, 1)));
-  },
-  TRN_ZERO: (f, y) => f.m.f64x2.trunc(f.get(y)),
-  RND_CONV: (f, y) => f.m.f64x2.nearest(f.get(y)),
-  RND: (f, y) => ties(f, y, { up: "all", down: "none" }),
-  RND_MIN_INF: (f, y) => ties(f, y, { up: "none", down: "all" }),
-  RND_INF: (f, y) => ties(f, y, { up: "positive", down: "negative" }),
-  RND_ZERO: (f, y) => ties(f, y, { up: "negative", down: "positive" }),
-};
-
-type Signs = "all" | "none" | "positive" | "negative";
-
-/** nearest(y), half to even, moved where the tie went the other way: up from below y, down from above y, for y of the given signs. */
-function ties(f: FunctionBuilder, y: Local, to: { readonly up: Signs; readonly down: Signs }): Expression {
-  const { f64x2, v128 } = f.m;
-  const nearest = f.vector(f64x2.nearest(f.get(y)));
-  const rest = f.vector(f64x2.sub(f.get(y), f.get(nearest)));
-  const oneWhere = (tie: number, signs: Signs): Expression => {
-    const mask = f64x2.eq(f.get(rest), doubles(f, tie));
-    const sign = signs === "positive" ? f64x2.gt(f.get(y), doubles(f, 0)) : f64x2.lt(f.get(y), doubles(f, 0));
-    return v128.and(signs === "all" ? mask : v128.and(mask, sign), doubles(f, 1));
-  };
-  let sum = f.get(nearest);
-  if (to.up !== "none") sum = f64x2.add(sum, oneWhere(0.5, to.up));
-  if (to.down !== "none") sum = f64x2.sub(sum, oneWhere(-0.5, to.down));
-  return sum;
 }
 
 /** r − floor(r / 2^w)·2^w for an integer r: exact on doubles up to w = 52, as the result is an integer below 2^w. */
@@ -181,24 +132,26 @@ export function emitInput(
 ): void {
   const { m, b } = f;
   const { type, shape, round, overflow } = node.attrs;
-  const elements = sizeOf(shape);
-  const stride = elements * formatBytes[format];
+  const stride = sizeOf(shape) * formatBytes[format];
   const count = f.vector(splat(f, 64, 0n));
   const base = f.parameter(0);
   if (type !== undefined) {
-    for (const group of byType(elements, (i) => typeAt(type, i, shape.at(-1) ?? 1))) {
+    for (const group of byType(sizeOf(shape), (i) => typeAt(type, i, shape.at(-1) ?? 1))) {
       const to: Conversion = { type: group.type, round, overflow };
+      const done = emitPlainInput(f, { to, elements: group.elements, base, stride, buffer, format, count });
+      const elements = group.elements.slice(done);
       const columns = [
-        { at: group.elements.map((i) => i * formatBytes[format]), base },
-        { at: group.elements.map((i) => buffer.address + i * rowBytes(buffer)) },
+        { at: elements.map((i) => i * formatBytes[format]), base },
+        { at: elements.map((i) => buffer.address + i * rowBytes(buffer)) },
       ];
+      if (elements.length === 0) continue;
       walk(f, memory, columns, ([from, into]) => {
         const pairs = [0, 2, 4, 6].map((s) => f.vector(loadPair(f, from!, s, stride, format)));
         const scale = -exponent(to.type);
         const rounded = (): Local[] =>
           pairs.map((x) => {
             const y = f.vector(scaled(f, f.get(x), scale));
-            return f.vector(roundPair[round](f, y, x, scale < 0));
+            return f.vector(roundFloats[round](f, "f64x2", y, x, scale < 0));
           });
         const value =
           format === "i64"

@@ -1,7 +1,7 @@
 // lut: a table of results in memory, read once a sample.
 import { exponent } from "../../ir/fixed.js";
 import { sizeOf } from "../../ir/tensor.js";
-import { applyUnary } from "../../ir/unary.js";
+import { applyUnary, typed } from "../../ir/unary.js";
 import type { OpEmitter } from "./emitter.js";
 import type { Expression, FunctionBuilder, Local } from "./function-builder.js";
 import { type Buffer, rowBytes, SPAN } from "./memory.js";
@@ -28,7 +28,7 @@ export const lut: OpEmitter<"lut"> = {
     const { f, out, memory } = cx;
     const { m } = f;
     const x = cx.operands[0]!;
-    const { f: unary } = node.attrs;
+    const unary = typed(node.attrs.f);
     const shift = exponent(unary.to.type) - out.exp;
     const entry = (code: bigint): bigint => {
       const y = applyUnary(unary, code, x.exp);

@@ -1,9 +1,9 @@
 // Which nodes become functions of their own, which run as steps of another, and where every value lies.
 import { exponent } from "../../ir/fixed.js";
-import { type Graph, type Node, rangeOfNode } from "../../ir/graph.js";
+import { rangeOfNode } from "./node-range.js";
+import type { Graph, Node } from "../../ir/graph.js";
 import type { OpName } from "../../ir/ops/index.js";
 import { sizeOf } from "../../ir/tensor.js";
-import { PADDING_ROWS } from "./dense.js";
 import type { OpEmitter, Step } from "./emitter.js";
 import { emitters } from "./emitters.js";
 import { type Buffer, type MemoryPlan, rowBytes } from "./memory.js";
@@ -50,7 +50,8 @@ export function planKernels(graph: Graph): Plan {
     const emitter = emitterOf(node);
     if (!live[id] || emitter.kind === "none") return;
     const step = emitter.step?.(node as never, graph);
-    const joined = step && uses[step.operand] === 1 ? open.get(step.operand) : undefined;
+    const candidate = step && uses[step.operand] === 1 ? open.get(step.operand) : undefined;
+    const joined = candidate && (!step?.perChannel || givesChannels(graph, candidate.head, node)) ? candidate : undefined;
     if (step && joined) {
       joined.steps.push(step);
       joined.end = id;
@@ -60,9 +61,15 @@ export function planKernels(graph: Graph): Plan {
     }
     const kernel: Kernel = { head: id, steps: [], end: id };
     kernels.push(kernel);
-    if (emitter.kind === "kernel") open.set(id, kernel);
+    if (emitter.kind === "kernel" || emitter.kind === "channels") open.set(id, kernel);
   });
   return { kernels, home, live };
+}
+
+/** Whether the kernel of `head` tells its steps the channels of `node`. */
+function givesChannels(graph: Graph, head: number, node: Node): boolean {
+  const from = graph.nodes[head]!;
+  return emitterOf(from).kind === "channels" && from.type.shape.at(-1) === node.type.shape.at(-1);
 }
 
 /** The buffer of a node; undefined where its values pass 64 bits. */
@@ -80,6 +87,6 @@ export function allocate(graph: Graph, id: number, memory: MemoryPlan): Buffer |
     const mantissas = data.map((m) => (from >= exp ? m << BigInt(from - exp) : m >> BigInt(exp - from)));
     return { ...shape, splat: true, address: memory.integers(mantissas, lane) };
   }
-  const bytes = (sizeOf(node.type.shape) + PADDING_ROWS) * rowBytes({ lane, splat: false });
+  const bytes = (sizeOf(node.type.shape)) * rowBytes({ lane, splat: false });
   return { ...shape, splat: false, address: memory.allocate(bytes) };
 }

@@ -25,7 +25,7 @@ const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
 /** What is added before the floor: x / 2^drop rounded = floor((x + addend(x)) / 2^drop). Each is at most 2^drop − 1. */
-interface Addend {
+export interface Addend {
   readonly constant: bigint;
   /** Times 1 where x is negative, else 0. */
   readonly negative: bigint;
@@ -44,6 +44,8 @@ const addends: Readonly<Record<Rounding, (half: bigint) => Addend>> = {
   RND_CONV: (half) => ({ constant: half - 1n, negative: 0n, odd: true }),
 };
 
+export const addendOf = (mode: Rounding, drop: number): Addend => addends[mode](1n << BigInt(drop - 1));
+
 /** x / 2^drop rounded, drop > 0; in the unit of the result. */
 function rounded(f: FunctionBuilder, v: Value, drop: number, mode: Rounding): Value {
   const range = { lo: roundShift(v.lo, drop, mode), hi: roundShift(v.hi, drop, mode) };
@@ -53,8 +55,7 @@ function rounded(f: FunctionBuilder, v: Value, drop: number, mode: Rounding): Va
   // A result other than 0 means 2^drop <= 2·|x|max, so drop <= 64; drop = lane is met only by ties at the ends of the lane's range.
   if (drop >= v.lane)
     return v.lane === 64 ? rounded(f, halveSticky(f, v), drop - 1, mode) : rounded(f, toLane(f, v, v.lane === 16 ? 32 : 64), drop, mode);
-  const half = 1n << BigInt(drop - 1);
-  const a = addends[mode](half);
+  const a = addendOf(mode, drop);
   const signed = v.lo < 0n;
   const atNegative = signed ? a.negative : 0n;
   const fast = { lo: v.lo + a.constant + smaller(atNegative, 0n), hi: larger(v.hi + (a.odd ? 1n : 0n), atNegative) + a.constant };

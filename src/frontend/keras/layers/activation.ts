@@ -3,29 +3,19 @@ import { didYouMean } from "../../../diagnostics.js";
 import { isObject, type Json } from "../json.js";
 import { parseCall } from "../quantizer-text.js";
 import { isQuantizerName, quantizers } from "../quantizers.js";
+import { functionActivations } from "./activation-tables.js";
 import type { Failed, LayerContext, LayerResult } from "./context.js";
 import { lowerQuantizer } from "./lower-quantizer.js";
+import { piecewise } from "./piecewise.js";
+import { softmax } from "./softmax-layer.js";
 
-type Function = (cx: LayerContext, x: number) => LayerResult;
+type Function = (cx: LayerContext, x: number) => LayerResult | Failed;
 
-/** Keras' own functions that are exact in fixed point, and softmax, which is left to the host. */
+/** Keras' own functions. The host takes a last softmax or sigmoid. */
 const functions: Readonly<Record<string, Function>> = {
-  linear: (_, x) => ({ value: x }),
-  relu: (cx, x) => ({ value: cx.max(x, cx.scalar(0)) }),
-  relu6: (cx, x) => ({ value: cx.min(cx.max(x, cx.scalar(0)), cx.scalar(6)) }),
-  softmax: (_, x) => ({ value: x, host: "softmax" }),
-};
-
-/** What to write instead of a function that has no exact fixed-point form. */
-const INSTEAD: Readonly<Record<string, string>> = {
-  sigmoid: "use QActivation('quantized_sigmoid(8)'), or cut the network before it with `--until`",
-  hard_sigmoid: "use QActivation('quantized_sigmoid(8)'), whose slope of 1/2 is exact",
-  tanh: "use QActivation('quantized_tanh(8)')",
-  swish: "use QActivation('quantized_hswish(8,2)')",
-  silu: "use QActivation('quantized_hswish(8,2)')",
-  gelu: "use QActivation('quantized_hswish(8,2)')",
-  elu: "use QActivation('quantized_relu(8,2,negative_slope=0.25)')",
-  leaky_relu: "use QActivation('quantized_relu(8,2,negative_slope=0.25)')",
+  ...Object.fromEntries(Object.entries({ ...functionActivations, ...piecewise }).map(([name, f]): [string, Function] => [name, (cx, x) => ({ value: f(cx, x) })])),
+  softmax: (cx, x) => softmax(cx, x),
+  sigmoid: (cx, x) => (cx.last ? { value: x, host: "sigmoid" } : { value: functionActivations.sigmoid!(cx, x) }),
 };
 
 /**
@@ -57,12 +47,11 @@ function functionName(json: Json): string | undefined {
 }
 
 function unknown(cx: LayerContext, key: string, name: string): Failed {
-  const instead = Object.hasOwn(INSTEAD, name) ? INSTEAD[name] : undefined;
   const guess = didYouMean(name, [...Object.keys(functions), ...Object.keys(quantizers)]);
   return cx.error(
     "QN205",
     `the activation \`${name.slice(0, 80)}\` is not supported`,
     key,
-    instead ?? (guess === undefined ? `known: ${Object.keys(functions).join(", ")}, and QKeras' quantizers` : `did you mean \`${guess}\`?`),
+    guess === undefined ? `known: ${Object.keys(functions).join(", ")}, and QKeras' quantizers` : `did you mean \`${guess}\`?`,
   );
 }

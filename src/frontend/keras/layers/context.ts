@@ -1,17 +1,17 @@
 // What a layer's importer gets: checked access to the configuration, the weights and the graph under construction.
 import type { Code } from "../../../diagnostic-codes.js";
 import { didYouMean, type Place, type Reporter } from "../../../diagnostics.js";
-import type { GraphBuilder } from "../../../ir/graph.js";
+import type { GraphBuilder, HostStep } from "../../../ir/graph.js";
 import { printShape, type Shape, type Tensor, tensorFromNumbers } from "../../../ir/tensor.js";
 import { escapePointer, isArray, type Json } from "../json.js";
 import type { KerasLayer, KerasModel, LayerWeights, Weight } from "../model.js";
 import { readQuantizer } from "../quantizer-text.js";
 import type { Quantizer } from "../quantizers.js";
 
-/** A layer's result: a value of the graph, and whether the host still has to take its softmax. */
+/** A layer's result: a value of the graph, and the last step that the host still has to take. */
 export interface LayerResult {
   readonly value: number;
-  readonly host?: "softmax";
+  readonly host?: HostStep;
 }
 
 /** What everything returns that has reported why it could not go on. */
@@ -23,13 +23,21 @@ export class LayerContext {
   readonly inputs: readonly number[];
   readonly graph: GraphBuilder;
   readonly reporter: Reporter;
+  /** No other layer reads the result: it is the model's output, whose last function the host may take. */
+  readonly last: boolean;
   #weights: LayerWeights | undefined;
-  constructor(model: KerasModel, layer: KerasLayer, inputs: readonly number[], graph: GraphBuilder, reporter: Reporter) {
+  constructor(model: KerasModel, layer: KerasLayer, inputs: readonly number[], graph: GraphBuilder, reporter: Reporter, last = false) {
     this.model = model;
     this.layer = layer;
     this.inputs = inputs;
     this.graph = graph;
     this.reporter = reporter;
+    this.last = last;
+  }
+
+  /** A proxy model of HGQ: the weights of Keras' own layers lie on their grid already. */
+  get isProxy(): boolean {
+    return this.model.layers.some((l) => l.className === "FixedPointQuantizer");
   }
 
   place(key?: string): Place {
@@ -72,7 +80,18 @@ export class LayerContext {
 
   flag(key: string, fallback: boolean): boolean | Failed {
     const v = this.get(key) ?? fallback;
-    return typeof v === "boolean" ? v : this.error("QN200", `\`${key}\` must be true or false, not ${show(v)}`, key);
+    // Python's 0 and 1 are as good.
+    return typeof v === "boolean" ? v : v === 0 || v === 1 ? v === 1 : this.error("QN200", `\`${key}\` must be true or false, not ${show(v)}`, key);
+  }
+
+  /** A whole number, or a list of `rank` of them: both forms of kernel_size, strides and their kind. */
+  sizes(key: string, rank: number, min: number, max: number, fallback?: Json): readonly number[] | Failed {
+    const v = this.get(key) ?? fallback;
+    const list = typeof v === "number" ? new Array<Json>(rank).fill(v) : v;
+    const fits = (d: Json): d is number => typeof d === "number" && Number.isInteger(d) && d >= min && d <= max;
+    if (isArray(list) && list.length === rank && list.every(fits)) return list;
+    const what = rank === 1 ? "a whole number" : `${rank} whole numbers`;
+    return this.error("QN200", `\`${key}\` must be ${what} from ${min} to ${max}, not ${show(v)}`, key);
   }
 
   /** The layer must have this option at its default, because nothing here would honour another value. */
@@ -102,6 +121,11 @@ export class LayerContext {
       );
     }
     return q;
+  }
+
+  hasWeight(name: string): boolean {
+    this.#weights ??= this.model.weightsOf(this.layer);
+    return this.#weights.has(name);
   }
 
   /** A weight of exactly this shape, all finite; messages say what the file has instead. */
@@ -167,6 +191,29 @@ export class LayerContext {
   /** x·factor, or x itself for 1. */
   scale(x: number, factor: number): number {
     return factor === 1 ? x : this.mul(x, this.scalar(factor));
+  }
+
+  /**
+   * A factor that the framework holds in float32, such as 1/9. Behind trained floats it waits for a precision as they do; behind quantized
+   * values it keeps its 24 bits, so that a following quantizer sees the framework's value to 2^-24 of it.
+   */
+  float(shape: Shape, values: ArrayLike<number>, x: number): number {
+    const data = Float64Array.from(values, Math.fround);
+    return this.constant(this.#readsFloats(x) ? realTensor(shape, data) : tensorFromNumbers(shape, data));
+  }
+
+  /** Whether the value depends on trained floats without a quantizer in between. */
+  #readsFloats(x: number): boolean {
+    const seen = new Set([x]);
+    for (const id of seen) {
+      const node = this.graph.node(id);
+      // A table of no stated type waits for a precision, too.
+      if (node.op === "lut" && !node.attrs.f.to) return true;
+      if (node.op === "quantize" || node.op === "lut") continue;
+      if (Object.values(node.attrs).some((a) => typeof a === "object" && "real" in a && a.real)) return true;
+      for (const operand of node.operands) seen.add(operand);
+    }
+    return false;
   }
 }
 

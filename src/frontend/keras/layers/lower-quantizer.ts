@@ -17,7 +17,7 @@ const rounded = (cx: LayerContext, x: number, to: FixedType, overflow: Overflow 
   cx.graph.add("quantize", [x], { to, round: "RND_CONV", overflow });
 
 /** −1 below the threshold, 0 from there on: the sign bit of a saturated difference, so no table is needed. */
-function below(cx: LayerContext, x: number, threshold: number): number {
+export function below(cx: LayerContext, x: number, threshold: number): number {
   const difference = threshold === 0 ? x : cx.add(x, cx.scalar(-threshold));
   return cx.graph.add("quantize", [difference], { to: fixed(1, 1), round: "TRN", overflow: "SAT" });
 }

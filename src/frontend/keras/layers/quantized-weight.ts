@@ -33,7 +33,7 @@ export function quantizedWeight(
   split: boolean,
 ): QuantizedWeight | Failed {
   const { shape, values } = weight;
-  if (q === null) return { value: realTensor(shape, values) };
+  if (q === null) return { value: cx.isProxy ? tensorFromNumbers(shape, values) : realTensor(shape, values) };
   if (q.name === "bernoulli")
     return cx.error(
       "QN203",
