@@ -28,6 +28,7 @@ def arguments():
     parser.add_argument("--rows", type=int, default=20_000, help="samples a predict() call gets (default %(default)s)")
     parser.add_argument("--repeat", type=int, default=5, help="timed predict() calls (default %(default)s)")
     parser.add_argument("--backend", default="Vitis", choices=["Vivado", "Vitis"])
+    parser.add_argument("--io", default="io_parallel", choices=["io_parallel", "io_stream"])
     options = parser.parse_args()
     if options.rows < 1 or options.repeat < 1:
         parser.error("--rows and --repeat must be at least 1")
@@ -50,7 +51,7 @@ def measure(options):
         # which no layer states, is fixed<16,6>.
         config = hls4ml.utils.config_from_keras_model(keras_model, granularity="name", backend=options.backend)
         hls_model = hls4ml.converters.convert_from_keras_model(
-            keras_model, hls_config=config, backend=options.backend, io_type="io_parallel", output_dir=folder
+            keras_model, hls_config=config, backend=options.backend, io_type=options.io, output_dir=folder
         )
         compile_s = seconds(hls_model.compile)
         same = hls_model.predict(x).argmax(axis=-1) == keras_model.predict(x, verbose=0).argmax(axis=-1)

@@ -1,9 +1,9 @@
 // A .qnn network of a given number of lines, with weights beside it: what a long hand-written or imported file looks like.
 import { formatNpz, type NpyArray } from "../src/npy.js";
 
-const WIDTH = 16;
+const WIDTH = 8;
 
-/** Layers of 16 units in residual groups of five lines, until the text has `lines` lines; the files of its project. */
+/** Layers of 8 units in residual groups of five lines, until the text has `lines` lines; the files of its project. */
 export function longNetwork(lines: number): ReadonlyMap<string, Uint8Array> {
   const arrays = new Map<string, NpyArray>();
   const text = ["// A long network.", "let act = ufixed<6,2,RND_CONV,SAT>", "", "network long {", '  weights "long.npz"', `  input x0: fixed<8,3>[${WIDTH}]`];

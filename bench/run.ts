@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { simulate, type Source, typeModel } from "../src/compile.js";
 import { Reporter } from "../src/diagnostics.js";
 import { parseNpy } from "../src/npy.js";
+import { images } from "./images.js";
 import { qnn } from "./qnn.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -75,4 +76,5 @@ function hls4ml(ours: number): void {
 console.log(`${cpus()[0]?.model ?? "unknown processor"}, Node ${process.version}, model ${model}`);
 endToEnd(5);
 hls4ml(await simulator());
+await images(python);
 await qnn();

@@ -93,7 +93,7 @@ const recipes: Partial<Record<Code, () => string>> = {
     return check;
   },
   QN205: () => {
-    net((l) => Object.assign(layer(l, "fc1").config, { activation: "mish" }));
+    net((l) => Object.assign(layer(l, "fc1").config, { activation: "rellu" }));
     return check;
   },
   QN206: () => {
@@ -109,7 +109,7 @@ const recipes: Partial<Record<Code, () => string>> = {
     return `${check} --until fc9`;
   },
   QN212: () => {
-    net((l) => Object.assign(layer(l, "softmax"), { class_name: "Softmax", config: { name: "softmax", axis: 0 } }));
+    net((l) => Object.assign(layer(l, "softmax"), { class_name: "Softmax", config: { name: "softmax", axis: [1, 2] } }));
     return check;
   },
   QN214: () => {
@@ -131,6 +131,12 @@ const recipes: Partial<Record<Code, () => string>> = {
   QN304: () => {
     net(float);
     return `${check} --precision fixed<8,0>`;
+  },
+  QN307: () => {
+    const x = '%0 = input {name = "x", shape = [1], type = fixed<16,6>, round = RND, overflow = SAT} : [1] fixed<16,6>';
+    const y = "%1 = lut %0 {f = tanh(fixed<16,1,RND,SAT>)} : [1] fixed<16,1> #0";
+    put("curve.qir", `qir 1 graph "curve"\nlayer "curve" "Activation" = %1\noutput "curve" = %1\n${x}\n${y}\n`);
+    return "check curve.qir";
   },
   QN400: () => "tiny.qir --latncy 3 -o firmware",
   QN401: () => "tiny.qir --latency 3 --clock 5 -o firmware",
@@ -179,7 +185,7 @@ const byHand: readonly Code[] = ["QN208", "QN209", "QN210", "QN213", "QN300", "Q
 
 /** The first diagnostic of a code as it is printed. */
 const rendered = (text: string, code: Code): string | undefined =>
-  new RegExp(`^(?:error|warning)\\[${code}\\]: .*\\n(?:(?!error\\[|warning\\[|\\d+ errors?; ).*\\n)*`, "m").exec(text)?.[0].trimEnd();
+  new RegExp(`^(?:error|warning|note)\\[${code}\\]: .*\\n(?:(?!error\\[|warning\\[|note\\[|\\d+ errors?; ).*\\n)*`, "m").exec(text)?.[0].trimEnd();
 
 const exampleOf = (page: string, code: Code): string =>
   new RegExp(`^## ${code}: [\\s\\S]*?^\`\`\`text\\n([\\s\\S]*?)\\n\`\`\``, "m").exec(page)![1]!;

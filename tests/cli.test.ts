@@ -334,7 +334,8 @@ stages("check and inspect", async () => {
   );
   assert.equal([check!.code, check!.stdout], [0, ""]);
   assert.match(check!.stderr, /digits\.json: 7 layers, no errors\n$/);
-  const rows = JSON.parse(json!.stdout);
+  const { layers: rows, settings } = JSON.parse(json!.stdout);
+  assert.ok(settings.every((s: { from: string }) => s.from === "default"));
   const fc1 = rows.find((r: { layer: string }) => r.layer === "fc1");
   assert.equal([fc1.kind, fc1.shape, fc1.parameters, fc1.macs, fc1.kernel], ["QDense", [32], 2080, 2048, "fixed<4,1>"]);
   assert.is(rows.at(-1).host, "softmax");

@@ -198,6 +198,21 @@ fixes("a relu behind an inferred sum wraps without --fix", async () => {
   assert.equal([fixed.y, fixed.warnings], [[[5]], []]);
 });
 
+fixes("a linear activation behind an inferred sum rounds only with --fix", async () => {
+  const config = {
+    Model,
+    LayerName: {
+      d: { Precision: { accum: "auto", result: "auto" } },
+      d_linear: { Precision: { result: "auto" } },
+      q: { Precision: "fixed<2,1,RND_CONV,SAT>" },
+    },
+  };
+  const layers = [dense("d", 1), layer("QActivation", "q", { activation: "quantized_bits(2,0,alpha=1)" })];
+  const { asIs, fixed } = await both({ shape: [1], layers, weights: { d: column(1) }, config, rows: [[0.3125]] });
+  assert.equal([asIs.y, asIs.warnings], [[[0.3125]], ["QN306"]]);
+  assert.equal([fixed.y, fixed.warnings], [[[0.5]], []]);
+});
+
 fixes("max pooling of unsigned data is padded with half its range without --fix", async () => {
   const layers = [
     layer("Activation", "r", { activation: "relu" }),

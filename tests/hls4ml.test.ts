@@ -99,6 +99,34 @@ for (const folder of FOLDERS) {
   });
 }
 
+/** More networks, made for this project with hls4ml 1.3.0: merges, pooling, every softmax, QKeras' quantizers, saturating accumulators. */
+const MORE = "hls4ml-extra";
+
+networks("networks over many layer types", async () => {
+  const folders = goldenList(MORE).filter((n) => !n.includes("."));
+  if (folders.length === 0) return skip(MORE);
+  for (const folder of folders) {
+    const path = (name: string): string => `${MORE}/${folder}/${name}`;
+    const reporter = new Reporter();
+    const files = new Map(["model.json", "w.h5", "c.yml"].map((n) => [n, golden(path(n))!]));
+    const graph = await readHls4ml({ model: "model.json", weights: "w.h5", files }, { name: "net", config: "c.yml", fix: false }, reporter);
+    assert.ok(graph, `${folder}\n${messages(reporter)}`);
+    const x = npy(path("x.npy"));
+    const rows = x.shape[0]!;
+    for (const [k, output] of graph.outputs.entries()) {
+      const expected = npy(path(`y${k}.npy`));
+      const n = expected.data.length / rows;
+      const picked = fullTier ? Array.from({ length: rows }, (_, r) => r) : [0, rows - 1];
+      const got = runRows({ ...graph, outputs: [output] }, x, picked);
+      assert.equal(
+        got,
+        picked.map((r) => Array.from({ length: n }, (_, i) => Number(expected.data[r * n + i]))),
+        `${folder}, ${output.name}`,
+      );
+    }
+  }
+});
+
 /** hls4ml prints an exponent type as an integer; its class tells. */
 const precisionOf = (text: string, kind?: string): unknown => ({
   text: text

@@ -358,6 +358,31 @@ t("random damage to real models neither crashes nor hangs", async () => {
   }
 });
 
+t("options that make no sense are refused by code, on every kind of layer", async () => {
+  if (!hasGolden) return skip("hostile keras: ../shared/golden is absent");
+  const nonsense: readonly J[] = [null, -1, 0, 1, 2, 7, 1e9, 2 ** 53, 0.5, 1e300, "x", "same", "channels_first", "", [], [0], [1, 1], [2, 2], [-1, -1], [1e6, 1e6], [[1, 2], [3, 4]], {}, true, [null], "softmax"];
+  const training = /initializer|regularizer|constraint|trainable|dtype|^name$/;
+  let state = 5;
+  const pick = <T>(list: readonly T[]): T => {
+    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+    return list[(state >>> 8) % list.length]!;
+  };
+  const folders = ["random-qkeras/17", "random-qkeras/23", "random-qkeras/30", "random-keras2/03", "random-keras2/05", "random-keras2/13", "random-keras2/15", "random-keras2/17"];
+  const models = folders.map((d) => ({ text: new TextDecoder().decode(golden(`${d}/model.json`)!), h5: golden(`${d}/model_weights.h5`)! }));
+  for (let i = 0; i < (fullTier ? 3000 : 150); i++) {
+    const { text, h5 } = pick(models);
+    const model = JSON.parse(text) as { config: { layers: { config: Record<string, J> }[] } };
+    const { config } = pick(model.config.layers);
+    const key = pick(Object.keys(config).filter((k) => !training.test(k)));
+    config[key] = pick(nonsense);
+    const start = performance.now();
+    const { graph, diagnostics } = await read(encode(model as unknown as J), h5);
+    const what = `${String(config["name"])}.${key} = ${JSON.stringify(config[key])}`;
+    assert.ok(graph !== undefined || diagnostics.length > 0, what);
+    assert.ok(performance.now() - start < 5000, what);
+  }
+});
+
 t("truncated .h5 and .keras models at 20 offsets", async () => {
   if (!hasGolden) return skip("hostile keras: ../shared/golden is absent");
   for (const path of ["random-qkeras/00/model.h5", "models/qkeras_v3_3layer/qkeras-v3_3layer.keras"]) {

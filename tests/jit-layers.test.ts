@@ -37,6 +37,8 @@ interface Conv {
   readonly dilations?: readonly number[];
   readonly groups?: number;
   readonly bits?: number;
+  /** The share of zeros among the weights. */
+  readonly zeros?: number;
 }
 
 /** A convolution of random weights, then ReLU and a saturating quantize of one type or of one a channel. */
@@ -45,9 +47,10 @@ const convolve =
   (b, x) => {
     const r = prng(c.units);
     const channels = b.node(x).type.shape.at(-1)!;
-    const { groups = 1, bits = 6 } = c;
+    const { groups = 1, bits = 6, zeros = 0 } = c;
     const shape = [...c.window, channels / groups, c.units];
-    const integers = (n: number): bigint[] => Array.from({ length: n }, () => r.between(-(1n << BigInt(bits - 1)), (1n << BigInt(bits - 1)) - 1n));
+    const limit = 1n << BigInt(bits - 1);
+    const integers = (n: number): bigint[] => Array.from({ length: n }, () => (r.chance(zeros) ? 0n : r.between(-limit, limit - 1n)));
     const y = b.add("conv", [x], {
       kernel: tensor(shape, -bits, integers(sizeOf(shape))),
       bias: tensor([c.units], -bits, integers(c.units)),
@@ -79,6 +82,25 @@ layers("convolutions: axes, strides, dilations, groups, leading axes, odd and ev
   await agrees("depthwise, odd image", [5, 5, 3], byte, convolve({ window: [3, 3], units: 3, groups: 3 }));
   await agrees("a long window", [3, 9, 24], byte, convolve({ window: [3, 3], units: 8 }));
   await agrees("a long window in groups", [3, 9, 48], byte, convolve({ window: [3, 3], units: 8, groups: 2, dilations: [1, 2] }));
+});
+
+layers("weights that are mostly zeros", async () => {
+  for (const [zeros, groups] of [[0.8, 1], [0.95, 1], [0.9, 2], [0.9, 6], [1, 1]] as const) {
+    for (const quantized of ["one", "channel"] as const)
+      await agrees(`${zeros} zeros, ${groups} groups`, [5, 6, 6], fixed(8, 4), convolve({ window: [3, 2], units: 12, groups, zeros }, quantized), 3);
+    await agrees(`${zeros} zeros, odd rows`, [3, 35], fixed(8, 4), (b, x) => {
+      const y = convolve({ window: [1], units: 7, zeros }, "none")(b, x);
+      return b.add("add", [y, y], {});
+    });
+  }
+});
+
+layers("operands and weights of 17 to 64 bits, as digits of 16", async () => {
+  for (const signed of [true, false]) {
+    for (const width of [17, 32, 33, 47, 48, 49, 58])
+      for (const bits of [2, 3, 12, 17, 25, 31].filter((w) => w + width <= 61))
+        await agrees(`${signed ? "" : "u"}${width} by ${bits}`, [2, 3], fixed(width, 8, signed), convolve({ window: [1], units: 3, bits }, "none"), 4);
+  }
 });
 
 layers("convolutions in every lane, with types per channel", async () => {

@@ -328,6 +328,54 @@ limits("a value beyond 64 bits is reported with its layer", async () => {
   assert.is(reporter.diagnostics[0]?.at?.layer, "too_wide");
 });
 
+limits("sums and products beyond 64 bits, where only bits below 2^64 are kept", async () => {
+  const reporter = new Reporter();
+  const b = new GraphBuilder("wide", reporter);
+  const x = b.input("x", [3], { type: fixed(60, 30), round: "TRN", overflow: "WRAP" });
+  const kernel = tensor([3, 2], -9, [-123456789n, 987654321n, 555n, -77n, 31n, 1n << 30n]);
+  const factor = tensor([1], -3, [-1234567n]);
+  // One sum for each conversion: a value that several read is stored, and then has to fit.
+  const sums = [
+    () => b.add("dense", [x], { kernel, bias: tensor([2], -60, [12345n, -1n]) }),
+    () => b.add("mul", [x, x], {}),
+    () => b.add("mul", [x, b.add("constant", [], { value: factor })], {}),
+  ];
+  let outputs = 0;
+  for (const make of sums) {
+    for (const round of ["TRN", "RND", "RND_MIN_INF", "RND_CONV"] as const) {
+      for (const [drop, width] of [[0, 64], [1, 63], [20, 32], [20, 44], [63, 1], [-3, 20]] as const) {
+        const sum = make();
+        const { elem } = b.node(sum).type;
+        if (elem === "real") throw new Error("not typed");
+        assert.ok(elem.width > 64);
+        const to: FixedType = { signed: drop !== 20, width, int: exponent(elem) + drop + width };
+        b.output(`y${outputs++}`, b.add("quantize", [sum], { to, round, overflow: "WRAP" }));
+      }
+    }
+  }
+  const graph = b.done()!;
+  const sim = await simulator(graph, "wide");
+  const inputs = makeInputs(graph, 40, 3)[0]!;
+  const got = sim.runMantissas([BigInt64Array.from(inputs.flat())], 40, reporter)!;
+  for (const [s, sample] of inputs.entries()) {
+    evaluate(graph, [sample]).forEach((e, k) =>
+      assert.equal(Array.from(got[k]!.subarray(s * e.length, (s + 1) * e.length)), e.map((m) => BigInt.asIntN(64, m)), `output ${k}, sample ${s}`),
+    );
+  }
+});
+
+limits("a sum beyond 64 bits that saturates is reported with its layer", async () => {
+  const reporter = new Reporter();
+  const b = new GraphBuilder("wide", reporter);
+  b.beginLayer("too_wide", "Dense");
+  const x = b.input("x", [1], { type: fixed(64, 32), round: "TRN", overflow: "WRAP" });
+  const y = b.add("dense", [x], { kernel: tensor([1, 1], 0, [3n]), bias: undefined });
+  b.output("y", b.add("quantize", [y], { to: fixed(16, 8), round: "TRN", overflow: "SAT" }));
+  assert.is(await compileSimulator(b.done()!, reporter), undefined);
+  assert.is(reporter.diagnostics[0]?.code, "QN301");
+  assert.is(reporter.diagnostics[0]?.at?.layer, "too_wide");
+});
+
 limits("equal graphs give equal bytes", async () => {
   const bytes = async (): Promise<Uint8Array> => (await simulator(randomGraph(77), "77")).module.wasm;
   assert.equal(await bytes(), await bytes());

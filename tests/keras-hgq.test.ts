@@ -109,7 +109,14 @@ async function checkWeights(folder: string): Promise<void> {
     const [name, kind] = key.split("__");
     const layer = graph.layers.findIndex((l) => l.name === name);
     const node = graph.nodes.find((n) => n.layer === layer && (n.op === "dense" || n.op === "conv"));
-    const tensor = node?.op !== "dense" && node?.op !== "conv" ? undefined : kind === "kernel" ? node.attrs.kernel : kind === "bias" ? node.attrs.bias : undefined;
+    const tensor =
+      node?.op !== "dense" && node?.op !== "conv"
+        ? undefined
+        : kind === "kernel"
+          ? node.attrs.kernel
+          : kind === "bias"
+            ? node.attrs.bias
+            : undefined;
     if (!tensor || sizeOf(want.shape) !== tensor.data.length) continue;
     compare(Float64Array.from(numbersOf(tensor)), numbers(want), key);
     compared++;

@@ -1,10 +1,13 @@
 // The layer rules: which quantizer a weight gets, batch normalization, wiring, shared layers, `until`, names of weights.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { Reporter } from "../src/diagnostics.js";
 import { quantizerForward } from "../src/frontend/keras/quantizer-forward.js";
 import { type ArgValue, makeQuantizer, type Quantizer, type QuantizerName } from "../src/frontend/keras/quantizers.js";
 import type { Graph, NodeWith } from "../src/ir/graph.js";
 import { numbersOf } from "../src/ir/tensor.js";
+import { parseGraph } from "../src/ir/text/parse-graph.js";
+import { printGraph } from "../src/ir/text/print.js";
 import { hdf5 } from "./support/hdf5.js";
 import { functional, input, type J, layer, read, run, sequential, type Values, weightsFile, wired } from "./support/keras-model.js";
 
@@ -94,8 +97,10 @@ t("a scale that is no power of two leaves the kernel short and multiplies the su
 });
 
 t("float weights are exact and marked real", async () => {
-  const { kernel, bias } = nodes(await read(sequential(input(3), layer("Dense", "d", { units: 2 })), await weightsFile(dWeights)), "dense")[0]!
-    .attrs;
+  const { kernel, bias } = nodes(
+    await read(sequential(input(3), layer("Dense", "d", { units: 2 })), await weightsFile(dWeights)),
+    "dense",
+  )[0]!.attrs;
   assert.equal([numbersOf(kernel), numbersOf(bias!)], [KERNEL.map(Math.fround), BIAS.map(Math.fround)]);
   assert.ok(kernel.real && bias!.real);
 });
@@ -156,6 +161,35 @@ t("a softmax at the end belongs to the host, wherever it is written", async () =
   }
   const inside = await read(sequential(input(3), layer("Dense", "d", { units: 2, activation: "softmax" })), await weightsFile(dWeights));
   assert.is(inside.outputs[0]!.host, "softmax");
+});
+
+t("a sigmoid belongs to the host where nothing else reads it, and is a table elsewhere", async () => {
+  const sigmoid = layer("Activation", "s", { activation: "sigmoid" });
+  const last = await read(sequential(input(3), layer("Dense", "d", { units: 2 }), sigmoid), await weightsFile(dWeights));
+  assert.equal(last.outputs, [{ name: "s", value: last.layers.find((l) => l.name === "d")!.value, host: "sigmoid" }]);
+  const text = printGraph(last);
+  const again = parseGraph(text, "again.qir", new Reporter());
+  assert.is(again && printGraph(again), text);
+  const inside = await read(sequential(input(3), sigmoid, layer("ReLU", "r")));
+  assert.is(inside.outputs[0]!.host, undefined);
+  assert.ok(inside.nodes.some((n) => n.op === "lut" && n.attrs.f.name === "sigmoid"));
+  assert.is((await read(sequential(input(3), sigmoid, layer("ReLU", "r")), undefined, "s")).outputs[0]!.host, "sigmoid");
+});
+
+t("binary and ternary dense layers: the limits of their levels, and H", async () => {
+  const values = (x: readonly number[]): Promise<Uint8Array> => weightsFile({ "d/kernel": [[x.length, 1], x] });
+  const x = [1, 10, 100];
+  const at = async (kind: string, kernel: readonly number[], config: { readonly [key: string]: J } = {}) =>
+    run(await read(sequential(input(3), layer(kind, "d", { units: 1, use_bias: false, ...config })), await values(kernel)), x)[0]!;
+  assert.is(await at("BinaryDense", [0.001, 0, -0.7]), 1 - 10 - 100);
+  assert.is(await at("TernaryDense", [0.5, -0.5, 0.51]), 0 - 10 + 100);
+  assert.is(await at("TernaryDense", [0.5, -0.5, 0.51], { H: 0.5 }), 0.5 * (1 - 10 + 100));
+  const glorot = await at("BinaryDense", [1, 1, 1], { H: "Glorot" });
+  assert.ok(Math.abs(glorot - 111 * Math.sqrt(1.5 / 4)) < 1e-4);
+  const tanh = async (activation: string) =>
+    run(await read(sequential(input(5), layer("Activation", "a", { activation }))), [-0.5, -0.25, 0, 0.5, 0.75]);
+  assert.equal(await tanh("binary_tanh"), [-1, -1, -1, 1, 1]);
+  assert.equal(await tanh("ternary_tanh"), [-1, 0, 0, 0, 1]);
 });
 
 t("Sequential without InputLayer, nested lists of old files, and Flatten and Reshape", async () => {

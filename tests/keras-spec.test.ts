@@ -6,10 +6,11 @@ import { layers } from "../src/frontend/keras/layers/index.js";
 import { quantizers } from "../src/frontend/keras/quantizers.js";
 
 const text = readFileSync(new URL("../spec/keras.md", import.meta.url), "utf8");
-/** First column of the table under a heading. */
+/** The names in the first column of the table under a heading. */
 const rows = (heading: string): string[] => {
   const section = text.slice(text.indexOf(heading));
-  return [...section.slice(0, section.indexOf("\n## ", 4)).matchAll(/^\| `(\w+)` \|/gm)].map((m) => m[1]!);
+  const cells = [...section.slice(0, section.indexOf("\n## ", 4)).matchAll(/^\| (`[^|]*`) \|/gm)].map((m) => m[1]!);
+  return cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map((m) => m[1]!));
 };
 
 const t = suite("keras spec");

@@ -1,8 +1,9 @@
-// The examples written in .qnn: formatted, without messages, and equal to what numpy computed when they were trained, to the bit.
+// The examples written in .qnn: formatted, without messages, and equal to what the training framework computed, to the bit: as graphs, simulated, and built.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { compile, simulate, typeModel } from "../src/compile.js";
 import { Reporter } from "../src/diagnostics.js";
 import { formatTree } from "../src/frontend/qnn/format.js";
 import { parseQnn } from "../src/frontend/qnn/parse.js";
@@ -13,7 +14,9 @@ import { sizeOf } from "../src/ir/tensor.js";
 import type { Mantissas } from "../src/ir/vectors.js";
 import { parseNpy } from "../src/npy.js";
 import { evaluate } from "../src/sim/reference.js";
+import { skip } from "./support/golden.js";
 import { loadProject } from "./support/qnn-project.js";
+import { fullTier } from "./support/tools.js";
 
 const root = fileURLToPath(new URL("../examples/", import.meta.url));
 
@@ -33,13 +36,16 @@ function sample(graph: Graph, input: number, array: NonNullable<ReturnType<typeo
 
 const examples = suite("qnn examples");
 
-for (const [folder, inputs, outputs] of [
+const all = [
+  ["digits", ["digits_x_test"], ["digits_logits"]],
   ["classifier", ["x"], ["logits"]],
   ["autoencoder", ["x"], ["image", "score"]],
   ["two-inputs", ["left", "right"], ["same"]],
   ["cnn", ["x"], ["logits"]],
   ["residual", ["x"], ["logits"]],
-] as const) {
+] as const;
+
+for (const [folder, inputs, outputs] of all) {
   examples(folder, async () => {
     const set = await loadProject(`${root}${folder}`, `${folder}.qnn`);
     const reporter = new Reporter();
@@ -72,6 +78,39 @@ for (const [folder, inputs, outputs] of [
         );
       });
     }
+  });
+}
+
+const numbers = (array: ReturnType<typeof parseNpy>): readonly number[] => Array.from(array!.data as ArrayLike<number>, (v) => Number(v) + 0);
+
+for (const [folder, inputs, outputs] of all) {
+  examples(`${folder}, every sample in the compiled simulator`, async () => {
+    const set = await loadProject(`${root}${folder}`, `${folder}.qnn`);
+    const reporter = new Reporter();
+    const typed = await typeModel(set, {}, reporter);
+    const made = typed && (await simulate(typed.graph, reporter));
+    const given = inputs.map((name) => npy(`${folder}/${name}.npy`)!);
+    const got = made?.simulator.run(
+      given.map((a) => Float64Array.from(a.data as ArrayLike<number>)),
+      given[0]!.shape[0]!,
+      reporter,
+    );
+    assert.equal(reporter.diagnostics, []);
+    outputs.forEach((name, i) => assert.equal(Array.from(got!.outputs[i]!, (v) => v + 0), numbers(npy(`${folder}/${name}.npy`)), name));
+  });
+
+  examples(`${folder}, built`, async () => {
+    if (!fullTier) return skip("building every example is of the full tier");
+    const set = await loadProject(`${root}${folder}`, `${folder}.qnn`);
+    const reporter = new Reporter();
+    const vectors = inputs.map((name) => npy(`${folder}/${name}.npy`)!);
+    const artifacts = await compile(set, { vectors }, reporter);
+    assert.equal(reporter.diagnostics, []);
+    const { manifest, files } = artifacts!;
+    manifest.outputs.forEach((port, i) => {
+      const golden = parseNpy(files.get(`tb/vectors/${port.name}.npy`) as Uint8Array, port.name, reporter);
+      assert.equal(numbers(golden), numbers(npy(`${folder}/${outputs[i]}.npy`)), port.name);
+    });
   });
 }
 

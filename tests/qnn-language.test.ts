@@ -6,8 +6,10 @@ import * as assert from "uvu/assert";
 import { Reporter, renderText } from "../src/diagnostics.js";
 import { formatTree } from "../src/frontend/qnn/format.js";
 import { parseQnn } from "../src/frontend/qnn/parse.js";
+import { QnnParser } from "../src/frontend/qnn/parser.js";
 import { readQnn } from "../src/frontend/qnn/read-qnn.js";
 import { sections } from "../src/frontend/qnn/reference.js";
+import { makeLexer } from "../src/frontend/qnn/tokens.js";
 import { formatNpz, type NpyArray } from "../src/npy.js";
 import { runPasses } from "../src/passes/pass.js";
 import { graphPipeline } from "../src/passes/pipelines.js";
@@ -28,6 +30,11 @@ language("the tables of the specification are the tables of the code", () => {
   for (const name of Object.keys(sections)) assert.ok(text.includes(`<!-- ${name} -->`), `the table of ${name} is missing`);
   if (process.env["UPDATE"] === "1") writeFileSync(path, made);
   else assert.fixture(made, text, "UPDATE=1 rewrites the tables");
+});
+
+language("the tokens and the grammar are sound, which the running parser does not check again", () => {
+  makeLexer(false);
+  new QnnParser(false);
 });
 
 const examples = [...readFileSync(path, "utf8").matchAll(/^```qnn\n([\s\S]*?)^```$/gm)].map((m) => m[1]!);

@@ -1,6 +1,7 @@
 // schedule: legal for every netlist and every kind of request, exact in what it promises, and no worse in registers than as early as possible.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { defaultOptions } from "../src/compile.js";
 import { Reporter } from "../src/diagnostics.js";
 import { fit } from "../src/ir/fixed.js";
 import { NetBuilder, type Netlist, rewriteNetlist, copyCell } from "../src/ir/netlist.js";
@@ -12,6 +13,8 @@ import type { Pipelining } from "../src/passes/pass.js";
 import { schedule } from "../src/passes/schedule.js";
 import { earliestStages, registerBits } from "../src/passes/schedule-stages.js";
 import { simplify } from "../src/passes/simplify.js";
+import { splitProducts } from "../src/passes/split-products.js";
+import { interpret } from "../src/sim/reference.js";
 import { randomNetlist } from "./support/random-netlist.js";
 
 const attempt = (n: Netlist, pipeline: Pipelining): { readonly n: Netlist | undefined; readonly reporter: Reporter } => {
@@ -124,3 +127,35 @@ laws("what cannot be scheduled is reported with the layer and the delay", () => 
 });
 
 laws.run();
+
+const splitting = suite("split-products");
+splitting("every product of 7 by 6 bits, in every sign, is the same from parts that fit the clock; wider ones fit too", () => {
+  for (const [x, y] of [
+    [{ lo: -64n, hi: 63n }, { lo: -32n, hi: 31n }],
+    [{ lo: 0n, hi: 127n }, { lo: -32n, hi: 31n }],
+    [{ lo: 0n, hi: 127n }, { lo: 0n, hi: 63n }],
+  ] as const) {
+    const b = new NetBuilder("t", ["", "layer"]);
+    const types = [x, y].map((r) => fit(r));
+    const [a] = b.input({ name: "a", shape: [1], type: types[0]! }, [x]);
+    const [c] = b.input({ name: "c", shape: [1], type: types[1]! }, [y]);
+    const product = b.add("mul", [a!, c!], {});
+    b.output({ name: "y", shape: [1], type: fit(b.range(product)) }, [product]);
+    const n = b.done();
+    const split = splitProducts.run(n, { options: { ...defaultOptions, pipeline: { clock: REGISTER_OVERHEAD + 2.2 } }, reporter: new Reporter() })!;
+    verifyNetlist(split);
+    assert.ok(split.cells.filter((cell) => cell.op === "mul").length > 1);
+    split.cells.forEach((cell, id) => cell.op !== "mul" || assert.ok(delayOf(split, id) <= 2.2));
+    for (let p = x.lo; p <= x.hi; p++) for (let q = y.lo; q <= y.hi; q++) assert.equal(interpret(split, [[p], [q]]), [[p * q]]);
+  }
+  const b = new NetBuilder("t", ["", "layer"]);
+  const wide = { lo: -(1n << 31n), hi: (1n << 31n) - 1n };
+  const [a] = b.input({ name: "a", shape: [1], type: fit(wide) }, [wide]);
+  const square = b.add("mul", [a!, a!], {});
+  b.output({ name: "y", shape: [1], type: fit(b.range(square)) }, [square]);
+  const options = { ...defaultOptions, pipeline: { clock: 5 } } as const;
+  const split = splitProducts.run(b.done(), { options, reporter: new Reporter() })!;
+  assert.ok(schedule.run(split, { options, reporter: new Reporter() }));
+  for (const p of [wide.lo, wide.hi, -1n, 0n, 123456789n]) assert.equal(interpret(split, [[p]]), [[p * p]]);
+});
+splitting.run();

@@ -1,8 +1,10 @@
 // The functions of the `lut` op against an independent high-precision evaluation: every code of a 10-bit type, and far beyond.
+import { gunzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type Conversion, convert, fixed, type Rounding, roundings } from "../src/ir/fixed.js";
 import { applyUnary, rangeOfUnary, type Unary, type UnaryName, unaries } from "../src/ir/unary.js";
+import { golden, skip } from "./support/golden.js";
 import { fullTier } from "./support/tools.js";
 
 // Decimal-free reference: numbers are integers over 2^BITS, the series are not those of src/ir/real-math.ts.
@@ -155,3 +157,25 @@ functions("the range by monotone pieces is the range by enumeration", () => {
 });
 
 functions.run();
+
+const hls4ml = suite("hls4ml's tables");
+
+hls4ml("where its index is exact, its entries of 10 fractional bits are ours, rounded down", async () => {
+  const bytes = golden("activations/act.txt.gz");
+  if (!bytes) return skip("activations/act.txt.gz: no golden files");
+  const lines = gunzipSync(bytes).toString().split("\n");
+  for (const name of ["sigmoid", "tanh", "softplus", "softsign"] as const) {
+    const head = `${name} fixed<10,4>->fixed<16,6> table1024 fixed<18,8> `;
+    const theirs = lines.find((l) => l.startsWith(head))!.slice(head.length).trim().split(" ").map(BigInt);
+    assert.is(theirs.length, 1024);
+    // Its table of tanh ends at ±4, and those of the others at ±8.
+    const end = name === "tanh" ? 256n : 512n;
+    const differing = theirs.filter((y, i) => {
+      const m = BigInt(i) - 512n;
+      return m > -end && m < end && y !== applyUnary({ name, params: [], to: { type: fixed(18, 8), round: "TRN", overflow: "WRAP" } }, m, -6);
+    });
+    assert.is(differing.length, 0, name);
+  }
+});
+
+hls4ml.run();

@@ -42,7 +42,7 @@ const typeFlags: Flags = {
   precision: text("type of weights and results that the model leaves real, such as fixed<16,6>"),
   width: text("without --precision: total width, with integer bits from the proven range [default: 16]"),
   "max-table": text("entries that a table of a function may have; larger ones become polynomials between segments [default: 4096]"),
-  softmax: text("a softmax at an output: computed by the host, by tables, only its argmax (an index), or none: the logits [default: host]", {
+  softmax: text("a softmax (or sigmoid) at an output: computed by the host, by tables, only its argmax (an index), or none: the logits [default: host]", {
     choices: ["host", "table", "argmax", "none"],
   }),
 };

@@ -2,7 +2,7 @@
 import type { BuildOptions, Options, Origins } from "../compile.js";
 import { printConversion } from "../ir/fixed.js";
 import { defaultInputType } from "../passes/assign-precision.js";
-import type { Pipelining } from "../passes/pass.js";
+import type { Pipelining, SoftmaxMode } from "../passes/pass.js";
 
 export interface SettingRow {
   readonly setting: string;
@@ -26,11 +26,15 @@ const pipelining = (p: Pipelining): string =>
   "stages" in p ? `exactly ${p.stages} clock cycles` : "depth" in p ? `at most ${p.depth} adders between registers` : `for a clock of ${ns(p.clock)}`;
 const clockOf = (o: BuildOptions): number => ("clock" in o.pipeline ? o.pipeline.clock : (o.clockNs ?? 5));
 
+const softmaxTexts: { readonly [M in SoftmaxMode]: string } = { host: "by the host", table: "by tables", argmax: "its argmax", none: "left out: logits" };
+
 const shown: readonly Shown[] = [
   { setting: "top", keys: ["top"], value: (_, top) => top },
   { setting: "until", keys: ["until"], value: (o) => o.until },
   { setting: "input type", keys: ["inputType"], value: (o) => (o.inputType ? printConversion(o.inputType) : o.calibration ? `${o.width} bits, from calibration` : printConversion(defaultInputType(o.width))) },
   { setting: "precision", keys: ["precision", "width"], value: (o) => (o.precision ? printConversion(o.precision) : `${o.width} bits, integer bits from the range`) },
+  { setting: "entries of a table, at most", keys: ["maxTable"], value: (o) => String(o.maxTable) },
+  { setting: "softmax at an output", keys: ["softmax"], value: (o) => softmaxTexts[o.softmax] },
   { setting: "Verilog", keys: ["rtl"], value: (o) => (o.rtl ? "written" : "left out") },
   { setting: "cells, at most", keys: ["maxCells"], value: (o) => String(o.maxCells) },
   { setting: "pipeline", keys: ["pipeline"], value: (o) => pipelining(o.pipeline) },

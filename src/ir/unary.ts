@@ -148,14 +148,16 @@ function po2(x: Dyadic, [min, max, signed, most]: Parameters): Dyadic {
   return power(Math.min(Math.max(Math.floor((floor + 1) / 2), min!), max!));
 }
 
-function entry(x: Dyadic, [first, step, ...y]: Parameters): Dyadic {
-  const from = dyadic(first!);
+/** Parameters first, step, y_0, y_1, … */
+function entry(x: Dyadic, p: Parameters): Dyadic {
+  const from = dyadic(p[0]!);
   const offset = plus(x, { m: -from.m, exp: from.exp });
-  if (offset.m <= 0n) return dyadic(y[0]!);
-  const width = dyadic(step!);
+  if (offset.m <= 0n) return dyadic(p[2]!);
+  const width = dyadic(p[1]!);
   const shift = BigInt(offset.exp - width.exp);
   const index = shift >= 0n ? (offset.m << shift) / width.m : offset.m / (width.m << -shift);
-  return dyadic(y[index < BigInt(y.length) ? Number(index) : y.length - 1]!);
+  const last = p.length - 3;
+  return dyadic(p[2 + (index < BigInt(last) ? Number(index) : last)]!);
 }
 
 /** Where a rounding jumps, in steps of the result: at whole numbers, or halfway between. */

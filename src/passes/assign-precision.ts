@@ -5,7 +5,7 @@ import { copyNode, type Graph, type GraphBuilder, type Layer, type Node, rangeOf
 import { numbersOf, rangeOfData, type Tensor, tensor, typeOfTensor } from "../ir/tensor.js";
 import { isTyped } from "../ir/unary.js";
 import { pass, type PassOptions } from "./pass.js";
-import { addFunction, typeForRange } from "./type-functions.js";
+import { addFunction, typeForObserved, typeForRange } from "./type-functions.js";
 
 /** The type of `width` bits whose integer part just holds the values: exact where they need no more than that. */
 export function typeForData(t: Tensor, width: number): FixedType {
@@ -36,12 +36,6 @@ function quantizeTensor(t: Tensor, what: string, layer: Layer | undefined, { pre
 const realParts = (node: Node): boolean =>
   ((node.op === "dense" || node.op === "conv") && (node.attrs.kernel.real || node.attrs.bias?.real)) || (node.op === "constant" && node.attrs.value.real) || (node.op === "lut" && !isTyped(node.attrs.f));
 
-/** The type of `width` bits that holds what was seen; a value beyond it saturates. */
-function typeForObserved({ lo, hi }: { readonly lo: number; readonly hi: number }, width: number, signed: boolean): Conversion {
-  const largest = Math.max(Math.abs(lo), Math.abs(hi), 2 ** -64);
-  return { type: { signed, width, int: Math.floor(Math.log2(largest)) + 1 + Number(signed) }, round: "RND", overflow: "SAT" };
-}
-
 function inputConversion(name: string, { inputType, observed, width }: PassOptions): Conversion {
   const seen = observed?.get(name);
   return inputType ?? (seen ? typeForObserved(seen, width, seen.lo < 0) : defaultInputType(width));
@@ -60,7 +54,7 @@ function typedCopy(node: Node, operands: readonly number[], builder: GraphBuilde
     return node.op === "dense" ? builder.add("dense", operands, weights) : builder.add("conv", operands, { ...node.attrs, ...weights });
   }
   if (node.op === "constant") return builder.add("constant", [], { value: quantized(node.attrs.value, "constant") });
-  if (node.op === "lut" && !isTyped(node.attrs.f)) return addFunction(node.attrs.f, operands[0]!, builder, layer, options, reporter);
+  if (node.op === "lut" && !isTyped(node.attrs.f)) return addFunction(node.attrs.f, operands[0]!, builder, layer, id, options, reporter);
   return copyNode(node, operands, builder, id);
 }
 
@@ -112,11 +106,11 @@ export const assignPrecision = pass({
     for (const n of graph.nodes) for (const x of n.operands) readers[x]!.push(n);
     const loose = unquantized(graph);
     const roundedOnce = new Map<number, number>();
-    /** A factor of a product: one that is on no grid has `width` bits at most, or products of products would grow without end. */
+    /** A factor of a product: one that is on no grid (a function's result has its own) has `width` bits at most, or products of products would grow without end. */
     const factor = (old: number, value: number, builder: GraphBuilder): number => {
       const node = builder.node(value);
       const working = options.precision?.type.width ?? options.width;
-      if (!loose[old] || builder.isPoisoned(value) || node.op === "constant" || node.type.elem === "real" || node.type.elem.width <= working) return value;
+      if (!loose[old] || builder.isPoisoned(value) || node.op === "constant" || node.op === "lut" || node.type.elem === "real" || node.type.elem.width <= working) return value;
       const known = roundedOnce.get(value) ?? builder.add("quantize", [value], { to: typeForRange(rangeOfNode(node), exponent(node.type.elem), working), round: "RND", overflow: "WRAP" });
       roundedOnce.set(value, known);
       return known;

@@ -22,6 +22,9 @@ interface Site {
   readonly operands: readonly number[];
 }
 
+/** Partial products, then a tree of adders as wide as the result. */
+export const mulDelay = (x: number, y: number): number => (1 + adderLevels(Math.min(x, y))) * adder(x + y);
+
 const widest = (s: Site): number => Math.max(0, ...s.operands);
 
 const delays: { readonly [K in CellOp]: (c: CellOf<K>, s: Site) => number } = {
@@ -29,14 +32,15 @@ const delays: { readonly [K in CellOp]: (c: CellOf<K>, s: Site) => number } = {
   const: () => 0,
   affine: (c, s) => adderLevels(c.attrs.coefficients.reduce((n, k) => n + digitCount(k), c.attrs.bias === 0n ? 0 : 1)) * adder(s.width),
   shadd: (_, s) => adder(s.width),
-  mul: (_, s) => (1 + adderLevels(Math.min(...s.operands))) * adder(s.width),
+  mul: (_, s) => mulDelay(s.operands[0]!, s.operands[1]!),
   shl: () => 0,
   // A comparison along a carry chain, then a choice.
   max: (_, s) => adder(widest(s)) + LUT,
   min: (_, s) => adder(widest(s)) + LUT,
   mux: (_, s) => LUT * (1 + adderLevels(Math.ceil(s.operands[0]! / LUT_INPUTS))),
   wrap: () => 0,
-  lut: (_, s) => LUT * (1 + Math.max(0, s.operands[0]! - LUT_INPUTS)),
+  // Beyond the first six bits, four-to-one choices: two more bits a level.
+  lut: (_, s) => LUT * (1 + Math.ceil(Math.max(0, s.operands[0]! - LUT_INPUTS) / 2)),
 };
 
 /** Nanoseconds from the operands of a cell to its result. Wiring takes none. */

@@ -9,6 +9,7 @@ import type { AnyPass } from "./pass.js";
 import { schedule } from "./schedule.js";
 import { simplify } from "./simplify.js";
 import { softmaxOutputs } from "./softmax-outputs.js";
+import { splitProducts } from "./split-products.js";
 import { splitTables } from "./split-tables.js";
 
 /** Real or partly typed Graph → Graph in which every value has a fixed-point type. */
@@ -26,6 +27,7 @@ export const netlistPipeline: readonly AnyPass[] = [
   simplify, // constants and identities out of the way of sharing
   cmvm,
   narrow, // saturations and wraps that the final ranges show to be idle
+  splitProducts, // on final widths
   simplify,
   schedule, // last: any later pass would drop the stages
 ];

@@ -1,5 +1,5 @@
 // Piecewise polynomials for functions whose table would be too large: where to cut, which coefficients, and how far off the result may be.
-import { exponent, type Range, rangeOf, roundShift } from "../ir/fixed.js";
+import { exponent, MAX_WIDTH, type Range, rangeOf, roundShift } from "../ir/fixed.js";
 import { applyUnary, type Unary } from "../ir/unary.js";
 import { derivativeBound, type Order } from "./function-bounds.js";
 
@@ -23,6 +23,8 @@ export interface Segments {
   readonly error: number;
 }
 
+/** Coefficients are printed as doubles. */
+const DOUBLE_BITS = 52;
 /** Roundings of three coefficients, two products and u, in steps of the coefficients. */
 const ROUNDINGS = 3;
 /** A part of its own takes a clamp and two additions, worth about as much as this many segments. */
@@ -133,7 +135,8 @@ export interface Limits {
 }
 
 /** Segments of one degree within a tolerance, given in steps of the result; undefined where they are too many. */
-export function makeSegments(f: Unary, range: Range, exp: number, degree: 1 | 2, { tolerance, guard, most }: Limits): Segments | undefined {
+export function makeSegments(f: Unary, range: Range, exp: number, degree: 1 | 2, { tolerance, guard: wanted, most }: Limits): Segments | undefined {
+  const guard = Math.min(wanted, DOUBLE_BITS - f.to.type.width);
   const step = exponent(f.to.type);
   const goal: Goal = { f, exp, degree, tolerance: tolerance * 2 ** step };
   const parts = partsOf(goal, range);
@@ -143,9 +146,11 @@ export function makeSegments(f: Unary, range: Range, exp: number, degree: 1 | 2,
   );
   const coefficients = Array.from({ length: degree + 1 }, (_, d) => fits.map((c) => c[d]!));
   const steepest = coefficients.slice(1).flat().reduce((a, c) => (c < 0n ? (-c > a ? -c : a) : c > a ? c : a), 0n);
-  const fraction = Math.min(Math.max(0, ...parts.map((p) => p.shift)), bitsOf(steepest + 1n) + 3);
+  const longestShift = Math.max(0, ...parts.map((p) => p.shift));
+  const fraction = Math.max(0, Math.min(longestShift, bitsOf(steepest + 1n) + 3, MAX_WIDTH - 3 - bitsOf(steepest + 1n)));
+  const dropped = fraction < longestShift ? Number(steepest) * 2 ** -fraction : 0;
   const interpolation = parts.reduce((e, p) => Math.max(e, errorBound(goal, p.from, p.to, p.shift)), 0);
-  const error = interpolation * 2 ** -step + ROUNDINGS * 2 ** -guard;
+  const error = interpolation * 2 ** -step + (ROUNDINGS + Math.max(0, dropped - 0.25)) * 2 ** -guard;
   return { degree, parts, coefficients, exp: step - guard, fraction, error };
 }
 

@@ -1,5 +1,5 @@
-// softmax-outputs: what becomes of a softmax at an output, which a graph leaves to the host.
-import { copyNode, type Graph, GraphBuilder, type GraphOutput } from "../ir/graph.js";
+// softmax-outputs: what becomes of a softmax or sigmoid at an output, which a graph leaves to the host.
+import { copyNode, type Graph, GraphBuilder, type GraphOutput, type HostStep } from "../ir/graph.js";
 import { addArgmax, addSoftmax } from "../ir/softmax.js";
 import { pass, type SoftmaxMode } from "./pass.js";
 
@@ -15,25 +15,32 @@ const layered =
     return { name, value: result };
   };
 
-const places: { readonly [M in SoftmaxMode]: Place } = {
-  host: (_, o) => o,
-  // The logits become the value of the layer that had none, so that they are rounded as every layer's result.
-  none: (builder, { name, value }, graph) => {
-    const index = graph.layers.findIndex((l) => l.name === name && l.value < 0);
-    if (index >= 0) builder.endLayer(value, index);
-    return { name, value };
+/** The logits become the value of the layer that had none, so that they are rounded as every layer's result. */
+const left: Place = (builder, { name, value }, graph) => {
+  const index = graph.layers.findIndex((l) => l.name === name && l.value < 0);
+  if (index >= 0) builder.endLayer(value, index);
+  return { name, value };
+};
+
+const host: Place = (_, o) => o;
+const places: { readonly [M in SoftmaxMode]: { readonly [H in HostStep]: Place } } = {
+  host: { softmax: host, sigmoid: host },
+  table: {
+    softmax: layered("Softmax", addSoftmax),
+    sigmoid: layered("Sigmoid", (b, x) => b.add("lut", [x], { f: { name: "sigmoid", params: [] } })),
   },
-  table: layered("Softmax", addSoftmax),
-  argmax: layered("Argmax", addArgmax),
+  // The sigmoids of several outputs have no largest.
+  argmax: { softmax: layered("Argmax", addArgmax), sigmoid: host },
+  none: { softmax: left, sigmoid: left },
 };
 
 export const softmaxOutputs = pass({
   name: "softmax-outputs",
-  doc: "leaves a softmax at an output to the host, computes it by tables, replaces it by the index of the largest element, or drops it (--softmax)",
+  doc: "leaves a softmax or sigmoid at an output to the host, computes it by tables, replaces a softmax by the index of the largest element, or drops it (--softmax)",
   from: "graph",
   to: "graph",
   run(graph: Graph, { options, reporter }) {
-    if (options.softmax === "host" || graph.outputs.every((o) => o.host !== "softmax")) return graph;
+    if (options.softmax === "host" || graph.outputs.every((o) => o.host === undefined)) return graph;
     const builder = new GraphBuilder(graph.name, reporter);
     for (const layer of graph.layers) builder.beginLayer(layer.name, layer.kind, layer.at);
     for (const node of graph.nodes) {
@@ -42,7 +49,7 @@ export const softmaxOutputs = pass({
     }
     graph.layers.forEach((layer, i) => builder.endLayer(layer.value, i));
     for (const o of graph.outputs) {
-      const { name, value, host } = o.host === "softmax" ? places[options.softmax](builder, o, graph) : o;
+      const { name, value, host } = o.host ? places[options.softmax][o.host](builder, o, graph) : o;
       builder.output(name, value, host);
     }
     return builder.done();

@@ -1,6 +1,6 @@
 // Types for functions that have none: from the range of the function over its proven operand, at the working width.
 import type { Reporter } from "../diagnostics.js";
-import { bitLength, exponent, type FixedType, fit, printFixed, type Range, roundShift } from "../ir/fixed.js";
+import { bitLength, type Conversion, exponent, type FixedType, fit, printFixed, type Range, roundShift } from "../ir/fixed.js";
 import { type GraphBuilder, type Layer, rangeOfNode } from "../ir/graph.js";
 import { rangeOfUnary, type UnaryFunction } from "../ir/unary.js";
 import { slopeBound } from "./function-bounds.js";
@@ -13,6 +13,12 @@ export function typeForRange(r: Range, exp: number, width: number, round: "RND" 
     const type = fit({ lo: roundShift(r.lo, drop, round), hi: roundShift(r.hi, drop, round) }, exp + drop);
     if (type.width <= width) return type;
   }
+}
+
+/** The type of `width` bits that holds what was seen; a value beyond it saturates. */
+export function typeForObserved({ lo, hi }: { readonly lo: number; readonly hi: number }, width: number, signed: boolean): Conversion {
+  const largest = Math.max(Math.abs(lo), Math.abs(hi), 2 ** -64);
+  return { type: { signed, width, int: Math.floor(Math.log2(largest)) + 1 + Number(signed) }, round: "RND", overflow: "SAT" };
 }
 
 /** Fine enough to see the range of any function. */
@@ -31,7 +37,7 @@ export function typeForFunction(f: UnaryFunction, r: Range, exp: number, width: 
 const POWER_BITS = 8;
 
 /** y = f(x) for a typed x and an untyped f. The operand keeps only the bits that can change the result by a quarter of a step. */
-export function addFunction(f: UnaryFunction, x: number, builder: GraphBuilder, layer: Layer | undefined, { precision, width }: PassOptions, reporter: Reporter): number {
+export function addFunction(f: UnaryFunction, x: number, builder: GraphBuilder, layer: Layer | undefined, id: number, { precision, width, observed }: PassOptions, reporter: Reporter): number {
   const node = builder.node(x);
   if (builder.isPoisoned(x) || node.type.elem === "real") return builder.add("lut", [x], { f });
   const working = precision?.type.width ?? width;
@@ -40,8 +46,11 @@ export function addFunction(f: UnaryFunction, x: number, builder: GraphBuilder, 
     if (node.type.elem.width <= working) return x;
     return builder.add("quantize", [x], { to: typeForRange(r, exp, working), round: "RND", overflow: "WRAP" });
   }
-  const { type, saturates } = typeForFunction(f, r, exp, working + (f.name === "rsqrt_po2" ? POWER_BITS : 0));
-  if (saturates) {
+  const { type: proven, saturates } = typeForFunction(f, r, exp, working + (f.name === "rsqrt_po2" ? POWER_BITS : 0));
+  const seen = layer?.value === id && precision === undefined ? observed?.get(layer.name) : undefined;
+  const own = seen && typeForObserved(seen, width, proven.signed).type;
+  const type = own && (saturates || own.int < proven.int) ? own : proven;
+  if (saturates && !own) {
     reporter.warn("QN303", `the proven range of ${f.name}'s operand, ${printFixed(fit(r, exp))}, lets the result leave every type of ${working} bits with a fraction: it saturates at 2^${type.int}`, {
       ...(layer ? { at: { ...layer.at, layer: layer.name } } : {}),
       help: "bound the value before it, or give that layer a narrower precision",

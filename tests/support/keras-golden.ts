@@ -42,7 +42,11 @@ export function gridType(meta: Meta): Conversion {
 export async function typedModel(c: KerasCase, options: Options): Promise<Graph> {
   const names = [c.model, ...(c.weights ? [c.weights] : [])];
   const reporter = new Reporter();
-  const source = { model: c.model, ...(c.weights ? { weights: c.weights } : {}), files: new Map(names.map((n) => [n, golden(`${c.dir}/${n}`)!])) };
+  const source = {
+    model: c.model,
+    ...(c.weights ? { weights: c.weights } : {}),
+    files: new Map(names.map((n) => [n, golden(`${c.dir}/${n}`)!])),
+  };
   const typed = await typeModel(source, options, reporter);
   if (!typed) throw new Error(`${c.dir}: ${messages(reporter)}`);
   return typed.graph;
@@ -56,9 +60,13 @@ export interface Compared {
 
 const doubles = (a: NpyArray): Float64Array => Float64Array.from(a.data, Number);
 
-/** Outputs of all rows and the layers' values of the rows that the folder records. */
-export async function compareAll(c: KerasCase, graph: Graph): Promise<{ readonly outputs: readonly Compared[]; readonly layers: readonly Compared[] }> {
+/** Outputs of all rows, and the layers' values of the rows that the folder records: the first ones, and where there are edge rows those at the end. */
+export async function compareAll(
+  c: KerasCase,
+  graph: Graph,
+): Promise<{ readonly outputs: readonly Compared[]; readonly layers: readonly Compared[] }> {
   const recorded = npz(`${c.dir}/layers.npz`);
+  const edges = goldenList(c.dir).includes("layers_edge.npz") ? npz(`${c.dir}/layers_edge.npz`) : new Map<string, NpyArray>();
   const shown = graph.layers.filter((l) => l.value >= 0 && recorded.has(l.name));
   const reporter = new Reporter();
   const all: Graph = { ...graph, outputs: [...graph.outputs, ...shown.map((l) => ({ name: `layer ${l.name}`, value: l.value }))] };
@@ -68,13 +76,17 @@ export async function compareAll(c: KerasCase, graph: Graph): Promise<{ readonly
   const result = made?.simulator.run(inputs.map(doubles), rows, reporter);
   if (!result) throw new Error(`${c.dir}: ${messages(reporter)}`);
   const logits = graph.outputs.length === 1 ? arrays(c.dir, "logits") : arrays(c.dir, "output");
-  const side = (name: string, k: number, want: NpyArray): Compared => {
-    const values = doubles(want);
-    return { name, got: result.outputs[k]!.subarray(0, values.length), want: values };
+  const side = (name: string, k: number, want: NpyArray, atEnd = false): Compared => {
+    const [all, values] = [result.outputs[k]!, doubles(want)];
+    return { name, got: atEnd ? all.subarray(all.length - values.length) : all.subarray(0, values.length), want: values };
   };
   return {
     outputs: graph.outputs.map((o, k) => side(o.name, k, logits[k]!)),
-    layers: shown.map((l, i) => side(l.name, graph.outputs.length + i, recorded.get(l.name)!)),
+    layers: shown.flatMap((l, i) => {
+      const k = graph.outputs.length + i;
+      const edge = edges.get(l.name);
+      return [side(l.name, k, recorded.get(l.name)!), ...(edge ? [side(`${l.name}, edge rows`, k, edge, true)] : [])];
+    }),
   };
 }
 

@@ -13,7 +13,10 @@ export type J = null | boolean | number | string | readonly J[] | { readonly [ke
 export type Values = Readonly<Record<string, readonly [readonly number[], readonly number[]]>>;
 
 export const sequential = (...layers: readonly J[]): J => ({ class_name: "Sequential", config: { name: "m", layers } });
-export const input = (...shape: readonly number[]): J => ({ class_name: "InputLayer", config: { name: "x", batch_input_shape: [null, ...shape] } });
+export const input = (...shape: readonly number[]): J => ({
+  class_name: "InputLayer",
+  config: { name: "x", batch_input_shape: [null, ...shape] },
+});
 export const layer = (class_name: string, name: string, config: { readonly [key: string]: J } = {}): J => ({
   class_name,
   config: { name, ...config },
@@ -39,7 +42,10 @@ export const weightsFile = (values: Values): Promise<Uint8Array> =>
       const g = f.create_group(name);
       const mine = Object.entries(values).filter(([k]) => k.startsWith(`${name}/`));
       const pathOf = (key: string): string => `${key.slice(name.length + 1)}:0`;
-      g.create_attribute("weight_names", mine.map(([k]) => pathOf(k)));
+      g.create_attribute(
+        "weight_names",
+        mine.map(([k]) => pathOf(k)),
+      );
       for (const [k, [shape, data]] of mine) {
         const folders = pathOf(k).split("/");
         const last = folders.pop()!;
@@ -50,7 +56,11 @@ export const weightsFile = (values: Values): Promise<Uint8Array> =>
     }
   });
 
-export async function tryRead(model: J, weights?: Uint8Array, until?: string): Promise<{ readonly graph: Graph | undefined; readonly reporter: Reporter }> {
+export async function tryRead(
+  model: J,
+  weights?: Uint8Array,
+  until?: string,
+): Promise<{ readonly graph: Graph | undefined; readonly reporter: Reporter }> {
   const reporter = new Reporter();
   const files = new Map<string, Uint8Array>([["m.json", new TextEncoder().encode(JSON.stringify(model))]]);
   if (weights) files.set("w.h5", weights);
@@ -66,7 +76,14 @@ export async function read(model: J, weights?: Uint8Array, until?: string): Prom
 
 /** All outputs for one input row; inputs are multiples of 1/64 below 512. */
 export function runAll(graph: Graph, ...inputs: readonly (readonly number[])[]): readonly (readonly number[])[] {
-  const options = { inputType: { type: fixed(16, 10), round: "TRN", overflow: "WRAP" }, width: 48, maxCells: 1e6, maxTable: 4096, softmax: "host", pipeline: { stages: 0 } } as const;
+  const options = {
+    inputType: { type: fixed(16, 10), round: "TRN", overflow: "WRAP" },
+    width: 48,
+    maxCells: 1e6,
+    maxTable: 4096,
+    softmax: "host",
+    pipeline: { stages: 0 },
+  } as const;
   const typed = assignPrecision.run(graph, { options, reporter: new Reporter() })!;
   return evaluate(
     typed,

@@ -1,6 +1,6 @@
-// The dense networks of the golden data, with their files, as sources for the compiler.
+// The networks of the golden data, with their files, as sources for the compiler.
 import type { Source } from "../../src/compile.js";
-import { golden } from "./golden.js";
+import { golden, goldenList } from "./golden.js";
 
 export interface GoldenModel {
   /** Folder below the golden data. */
@@ -29,3 +29,16 @@ export function sourceOf(m: GoldenModel): Source {
   const names = [m.model, ...(m.weights ? [m.weights] : [])];
   return { model: m.model, ...(m.weights ? { weights: m.weights } : {}), files: new Map(names.map((n) => [n, golden(`${m.folder}/${n}`)!])) };
 }
+
+/** The model file of a folder of the golden data, and its weights where they lie apart. */
+export function filesIn(folder: string): { readonly model: string; readonly weights?: string } {
+  const names = goldenList(folder);
+  const model =
+    names.find((n) => n.endsWith(".keras")) ??
+    names.find((n) => n.endsWith(".h5") && !n.includes("weights")) ??
+    names.find((n) => n.endsWith(".json") && n !== "meta.json" && n !== "layers.json")!;
+  const weights = model.endsWith(".json") ? names.find((n) => n.endsWith(".h5")) : undefined;
+  return { model, ...(weights ? { weights } : {}) };
+}
+
+export const sourceIn = (folder: string): Source => sourceOf({ folder, ...filesIn(folder) });

@@ -137,9 +137,9 @@ class Maker {
     return true;
   }
 
-  private integers(count: number, bits: number): bigint[] {
+  private integers(count: number, bits: number, zeros = 0.25): bigint[] {
     const limit = 1n << BigInt(bits);
-    return Array.from({ length: count }, () => (this.random.chance(0.25) ? 0n : this.random.between(-limit, limit)));
+    return Array.from({ length: count }, () => (this.random.chance(zeros) ? 0n : this.random.between(-limit, limit)));
   }
   private constantTensor(shape: Shape, around: number): Tensor {
     const { random } = this;
@@ -153,7 +153,7 @@ class Maker {
     if (n === undefined) return;
     const m = 1 + random.below(9);
     const bits = random.pick([1, 2, 4, 6, 8, 14, 15, 16, 20, 28]);
-    const kernel = tensor([n, m], -random.below(8), this.integers(n * m, bits));
+    const kernel = tensor([n, m], -random.below(8), this.integers(n * m, bits, random.pick([0.25, 0.9])));
     const bias = random.chance(0.7) ? this.constantTensor([m], this.exponentOf(operand) + kernel.exp + random.below(4)) : undefined;
     this.tryAdd("dense", [this.x], { kernel, bias }, this.widthOf(this.x) + bits + 1 + Math.ceil(Math.log2(n)));
   }
@@ -222,6 +222,10 @@ class Maker {
       { name: "exp", params: [], to: conversion },
       { name: "step", params: [0.5, -1, 1], to: conversion },
       { name: "ternary", params: [0.25, 0.5], to: conversion },
+      { name: "swish", params: [], to: conversion },
+      { name: "reciprocal", params: [], to: conversion },
+      { name: "rsqrt_po2", params: [], to: conversion },
+      { name: "table", params: [-1, 0.375, 0.5, -2, 1, 0.25], to: conversion },
     ]);
     this.tryAdd("lut", [this.x], { f });
   }
@@ -258,7 +262,7 @@ class Maker {
     const units = groups * (1 + random.below(groups > 1 ? 3 : 6));
     const bits = random.pick([1, 2, 4, 6, 8, 14, 15, 16, 20, 28]);
     const shape = [...window, channels / groups, units];
-    const kernel = tensor(shape, -random.below(8), this.integers(sizeOf(shape), bits));
+    const kernel = tensor(shape, -random.below(8), this.integers(sizeOf(shape), bits, random.pick([0.25, 0.9])));
     const bias = random.chance(0.7) ? this.constantTensor([units], this.exponentOf(operand) + kernel.exp + random.below(4)) : undefined;
     const terms = sizeOf(shape) / units;
     this.tryAdd("conv", [this.x], { kernel, bias, groups, ...steps }, this.widthOf(this.x) + bits + 1 + Math.ceil(Math.log2(terms)));

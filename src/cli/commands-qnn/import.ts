@@ -4,6 +4,7 @@ import { readModel } from "../../compile.js";
 import type { Handler } from "../commands.js";
 import { readSource } from "../source.js";
 import { stageFile, writeOutput } from "../write-file.js";
+import { isQnn } from "./read-project.js";
 
 export const importModel: Handler = async (args, session) => {
   const { reporter } = session;
@@ -20,8 +21,10 @@ export const importModel: Handler = async (args, session) => {
   if (model.kind === "netlist")
     return void reporter.error("QN401", "this file holds a netlist, and .qnn describes networks", { at: { source: source.model } });
   const { printQnn } = await import("../../frontend/qnn/print-qnn.js");
+  const { settingsItems } = await import("../../frontend/qnn/read-qnn.js");
   const weightsFile = `${basename(output === "-" ? source.model : output).replace(/\.[^.]*$/, "")}.npz`;
-  const printed = printQnn(model.ir, { weightsFile, title: [`From ${basename(source.model)} by qnnc import.`] });
+  const title = [`From ${basename(source.model)} by qnnc import.`];
+  const printed = printQnn(model.ir, { weightsFile, title, beside: isQnn(source.model) ? await settingsItems(source) : [] });
   if (typeof printed === "string")
     return void reporter.error("QN401", `this network has no .qnn form: ${printed}`, {
       at: { source: source.model },

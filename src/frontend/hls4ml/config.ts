@@ -11,7 +11,7 @@ export interface Named {
 
 export interface HlsConfig {
   readonly source: string;
-  /** The type of a layer's `result`, `weight`, `accum` …: by its name, then its class, then the model, each with `default` behind the variable's own. */
+  /** The type of a layer's `result`, `weight`, `accum` …: by its name, then its class, then the model; each has `default` for the rest. */
   precision(layer: Named, variable: string): Slot;
   /** A type given beside `Precision`, as `table_t: …`. hls4ml reads a table's type from there only, and ignores one inside `Precision`. */
   direct(layer: Named, variable: string): Slot | undefined;

@@ -51,7 +51,7 @@ function formOfQuantizer(q: Quantizer): Form | string {
         ? { kind: "LeakyReLU", activation: "leaky_relu", parameter: scalar(q.negative_slope) }
         : { kind: "Activation", activation: "relu" };
     case "quantized_bits":
-      return { kind: "Activation", activation: "linear" };
+      return { kind: "Activation", activation: "linear", rounds: true };
     case "quantized_tanh":
       return q.use_real_tanh
         ? { kind: "Activation", activation: "tanh" }

@@ -138,6 +138,11 @@ const rows: Readonly<Record<string, Row>> = {
 
 const IDLE = new Set(["Dropout"]);
 
+/** Every element of a typed value has an interval of its own, about 100 bytes. */
+const MAX_ELEMENTS = 1 << 21;
+/** How many pixels one element of a pooling reads. */
+const taps = (node: HlsNode): number => ("window" in node ? sizeOf(node.window) : 1);
+
 /** The whole model, or undefined after reporting why not. */
 export function convert(model: KerasModel, config: HlsConfig, reporter: Reporter): HlsNetwork | undefined {
   const scratch = new GraphBuilder(model.name, reporter);
@@ -157,6 +162,11 @@ export function convert(model: KerasModel, config: HlsConfig, reporter: Reporter
       continue;
     }
     const added = convertCall(call, { cx, config, name: call.layer.name, inputs }, model);
+    const large = added.find((n) => sizeOf(n.shape) > MAX_ELEMENTS || taps(n) > MAX_ELEMENTS);
+    if (large) {
+      cx.error("QN213", `the layer has ${sizeOf(large.shape)} elements, each from ${taps(large)}; the limit of both is ${MAX_ELEMENTS}`);
+      continue;
+    }
     nodes.push(...added);
     const last = added.at(-1) ?? inputs[0];
     if (last) results.set(call.layer.name, last);
@@ -188,7 +198,7 @@ function convertCall(call: KerasCall, c: Converting, model: KerasModel): readonl
   return activation ? [node, activation] : [node];
 }
 
-/** Where the first layer of a Sequential model implies the input, hls4ml calls it `input1` if it reads the JSON itself, and Keras `<first>_input`. */
+/** An input that the first layer implies: hls4ml calls it `input1` if it reads the JSON itself, and Keras `<first>_input`. */
 function inputNode(call: KerasCall, c: Converting, model: KerasModel): readonly HlsNode[] {
   const shape = shapeWithoutBatch(c.cx.get("batch_shape") ?? c.cx.get("batch_input_shape")) ?? call.layer.builtShape;
   if (!shape?.length || !shape.every((d): d is number => d !== null && Number.isInteger(d) && d > 0)) {

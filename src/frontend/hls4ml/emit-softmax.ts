@@ -80,10 +80,11 @@ function warnOfTables({ node, types, fixes }: Emitting<Softmax>): void {
   };
   const [name, step] = Object.entries(steps).reduce((a, b) => (b[1] > a[1] ? b : a));
   if ((node.implementation !== "stable" && node.implementation !== "latency") || step <= FINE) return;
+  const error = step < 1 ? `off by up to ${Math.round(step * 100)} %` : "far from the real ones";
   fixes.wrong(
     node,
-    `the softmax's table of ${name} has a step of ${step}, so hls4ml's probabilities are off by up to ${step < 1 ? `${Math.round(step * 100)} %` : "any amount"}`,
-    "compare its inputs instead (`--until` the layer before), use `Implementation: argmax`, or build with --fix, which leaves the softmax to the host",
+    `the softmax's table of ${name} has a step of ${step}: hls4ml's probabilities are ${error}`,
+    "use `--until` the layer before, `Implementation: argmax`, or --fix, which leaves the softmax to the host",
   );
 }
 

@@ -25,7 +25,7 @@ function exactType(w: Weights): Precision {
 }
 
 /**
- * Quantized weights that the type hls4ml derives does not hold: it takes every quantized_bits as signed, and unknown quantizers as fixed<16,6>.
+ * Quantized weights that hls4ml's type does not hold: it takes every quantized_bits as signed, and unknown quantizers as fixed<16,6>.
  * Power-of-two weights are held, but no rule infers their accumulator, and their product drops low bits.
  */
 export function holdWeights(network: HlsNetwork, fixes: Fixes): HlsNetwork {
@@ -56,7 +56,7 @@ export function holdWeights(network: HlsNetwork, fixes: Fixes): HlsNetwork {
 }
 
 /**
- * With x' = x or −x as the scale is positive or negative, a binary step is |scale|·x' + bias >= 0, and a ternary one compares with ½ and −½ by >.
+ * With x' = x or −x, as the scale's sign is, a binary step is |scale|·x' + bias >= 0, and a ternary one compares with ½ and −½ by >.
  * On the grid of x these are comparisons with the least code that satisfies them. hls4ml rounds every threshold down, which is right for
  * > alone, and does not look at the sign.
  */

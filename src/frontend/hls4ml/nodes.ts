@@ -73,6 +73,8 @@ export interface Threshold extends Common {
 export interface Activation extends Common {
   readonly kind: "Activation" | "HardActivation" | "LeakyReLU" | "ThresholdedReLU" | "ELU" | "PReLU" | "TernaryTanh";
   readonly activation: string;
+  /** A quantizer of the model, whose rounding is the result's type. */
+  readonly rounds?: true;
   readonly tableSize: number;
   readonly table: Precision;
   /** Slope or threshold of a parametrized function: one number, or one an element. */

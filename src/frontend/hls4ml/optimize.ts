@@ -160,18 +160,28 @@ const eliminateLinear = firstNode((network, node) => {
   return samePrecision(before.result, node.result) ? removeNode(network, node) : undefined;
 });
 
-/** hls4ml drops a linear activation behind a layer of type `auto`, and its own type with it. */
-const mergeLinear = firstNode((network, node) => {
-  const before = inputOf(network, node);
-  if (node.kind !== "Activation" || node.activation !== "linear" || before?.result !== "auto") return undefined;
-  return isDenseOrConv(before) || isBatchnorm(before) || before.kind === "Activation" ? removeNode(network, node) : undefined;
-});
+/** hls4ml drops a linear activation behind a layer of type `auto`, and its type with it, even where that rounds for a QActivation. */
+const mergeLinear = (fixes: Fixes): Rule =>
+  firstNode((network, node) => {
+    const before = inputOf(network, node);
+    if (node.kind !== "Activation" || node.activation !== "linear" || before?.result !== "auto") return undefined;
+    if (!isDenseOrConv(before) && !isBatchnorm(before) && before.kind !== "Activation") return undefined;
+    if (node.rounds && node.result !== "auto") {
+      if (fixes.on) return undefined;
+      fixes.wrong(
+        node,
+        "hls4ml drops this activation and its type, because the layer before it has an inferred result",
+        "give that layer's result this type, or build with --fix",
+      );
+    }
+    return removeNode(network, node);
+  });
 
 const removeIdleBatchnorm = firstNode((network, node) =>
   isBatchnorm(node) && all(node.scale, 1) && all(node.bias, 0) ? removeNode(network, node) : undefined,
 );
 
-/** Batch normalization and a binary or ternary step: comparisons with thresholds on the grid of the batch normalization's input, rounded down. */
+/** Batch normalization and a binary or ternary step: comparisons with thresholds on the grid of its input, rounded down. */
 const mergeStep = firstNode((network, node) => {
   const step =
     node.kind === "TernaryTanh"
@@ -252,7 +262,7 @@ const skipSoftmax = firstNode((network, node) => (node.kind === "Softmax" && nod
 export function optimize(network: HlsNetwork, config: HlsConfig, fixes: Fixes): HlsNetwork {
   const converted = apply(
     network,
-    [factorizeAlpha, extractThreshold, fuseConsecutiveBatchnorm, fuseBatchnorm, eliminateLinear, mergeLinear],
+    [factorizeAlpha, extractThreshold, fuseConsecutiveBatchnorm, fuseBatchnorm, eliminateLinear, mergeLinear(fixes)],
     config,
   );
   const typed = inferTypes(holdWeights(converted, fixes), config, fixes);

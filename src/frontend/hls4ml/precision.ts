@@ -2,7 +2,7 @@
 import { type Conversion, exponent, fixed, type FixedType, MAX_WIDTH, parseConversion } from "../../ir/fixed.js";
 
 /**
- * `fixed` and `integer` hold numbers. `xnor` is one bit that stands for −1 (0) and +1 (1). `exponent` holds ±2^e with `e` in a signed type.
+ * `fixed` and `integer` hold numbers. `xnor` is one bit: 0 is −1, 1 is +1. `exponent` holds ±2^e with `e` in a signed type.
  * hls4ml chooses products and decimal digits by this class, not by the value.
  */
 export interface Precision extends Conversion {

@@ -101,7 +101,7 @@ export function weightTensor(w: Weights, p: Precision): Tensor {
   );
 }
 
-/** Exponent weights: sign and e = log2 |w| toward zero, wrapped to the type. A weight of 0 has e = −∞, which C++ reads as the least int. */
+/** Sign and e = log2 |w| toward zero, wrapped to the type. A weight of 0 has e = −∞, which C++ reads as the least int. */
 export function exponentWeight(x: number, p: Precision): { readonly negative: boolean; readonly exponent: number } {
   const e = x === 0 ? -(2n ** 31n) : BigInt(Math.trunc(Math.log2(Math.abs(x))));
   return { negative: x < 0, exponent: Number(BigInt.asIntN(p.type.width, e)) };

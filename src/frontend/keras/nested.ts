@@ -23,14 +23,18 @@ export function inlineNested({ document, reporter, limits }: Reading, outer: Wir
       const counts = callCounts(inner.calls);
       const moved = (r: TensorRef): TensorRef => ({ ...r, node: r.node + call.node * (counts.get(r.layer) ?? 0) });
       inner.inputs.forEach((r, i) => void aliases.set(tensorKey(moved(r)), inputs[i]!));
-      inner.outputs.forEach((r, i) => void aliases.set(tensorKey({ layer: layer.name, node: call.node + (firstNode.get(layer.name) ?? 0), tensor: i }), moved(r)));
+      inner.outputs.forEach(
+        (r, i) =>
+          void aliases.set(tensorKey({ layer: layer.name, node: call.node + (firstNode.get(layer.name) ?? 0), tensor: i }), moved(r)),
+      );
       const isInput = new Set(inner.inputs.map((r) => callKey(r.layer, r.node)));
       for (const c of inner.calls)
         if (!isInput.has(callKey(c.layer.name, c.node)))
           calls.push({ layer: c.layer, node: c.node + call.node * counts.get(c.layer.name)!, inputs: c.inputs.map(moved) });
     }
     // Models in models that are called twice each would double without end.
-    if (calls.length > limits.layers) return reporter.error("QN213", `the nested models make more than ${limits.layers} calls of layers`, { at: document.place("") });
+    if (calls.length > limits.layers)
+      return reporter.error("QN213", `the nested models make more than ${limits.layers} calls of layers`, { at: document.place("") });
   }
   const resolve = (ref: TensorRef): TensorRef => {
     let at = ref;

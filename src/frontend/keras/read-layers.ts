@@ -7,6 +7,9 @@ export const FORM_HELP = "expected what `model.to_json()` writes: {class_name, c
 /** Files of Keras 2 write the package under which a class was registered before its name. */
 const PACKAGE = /^(?:qkeras|hgq2?)>/i;
 
+/** A long name of a model would be copied into the name of each of its layers. */
+const MAX_PATH = 4096;
+
 export interface RawLayer {
   readonly layer: KerasLayer;
   readonly json: JsonObject;
@@ -28,7 +31,9 @@ export const nameIn = (owner: KerasLayer | undefined, local: string): string => 
 export function readLayers(cx: Reading, list: readonly Json[], pointer: string, owner: KerasLayer | undefined): RawLayer[] | undefined {
   const { document, reporter, limits, seen } = cx;
   if (seen.size + list.length > limits.layers) {
-    return reporter.error("QN213", `the model has ${seen.size + list.length} layers; the limit is ${limits.layers}`, { at: document.place(pointer) });
+    return reporter.error("QN213", `the model has ${seen.size + list.length} layers; the limit is ${limits.layers}`, {
+      at: document.place(pointer),
+    });
   }
   const raws: RawLayer[] = [];
   for (const [i, json] of list.entries()) {
@@ -36,6 +41,10 @@ export function readLayers(cx: Reading, list: readonly Json[], pointer: string, 
     if (!isObject(json)) return reporter.error("QN200", "a layer is not an object", { at: document.place(at), help: FORM_HELP });
     const read = readLayer(json, at);
     if (typeof read === "string") return reporter.error("QN200", read, { at: document.place(at), help: FORM_HELP });
+    if (owner && owner.name.length + read.name.length > MAX_PATH)
+      return reporter.error("QN213", `the names of nested models and layers are longer than ${MAX_PATH} characters together`, {
+        at: document.place(at),
+      });
     const layer = owner ? { ...read, name: nameIn(owner, read.name), local: read.name, owner } : read;
     const first = seen.get(layer.name);
     if (first !== undefined) {
@@ -59,7 +68,14 @@ function readLayer(json: JsonObject, pointer: string): KerasLayer | string {
   const name = typeof config.name === "string" ? config.name : json.name;
   if (typeof name !== "string" || name === "") return "a layer has no name";
   const build = isObject(json.build_config) ? json.build_config.input_shape : undefined;
-  const layer = { name, className: classOf(className), module: moduleOf(json), config, pointer: `${pointer}/config`, builtShape: shapeWithoutBatch(build) };
+  const layer = {
+    name,
+    className: classOf(className),
+    module: moduleOf(json),
+    config,
+    pointer: `${pointer}/config`,
+    builtShape: shapeWithoutBatch(build),
+  };
   return className.replace(/^.*>/, "") === "PruneLowMagnitude" ? (wrappedLayer(layer) ?? layer) : layer;
 }
 
@@ -67,7 +83,13 @@ function readLayer(json: JsonObject, pointer: string): KerasLayer | string {
 export function wrappedLayer(wrapper: KerasLayer): KerasLayer | undefined {
   const inner = wrapper.config.layer;
   if (!isObject(inner) || typeof inner.class_name !== "string" || !isObject(inner.config)) return undefined;
-  return { ...wrapper, className: classOf(inner.class_name), module: moduleOf(inner), config: inner.config, pointer: `${wrapper.pointer}/layer/config` };
+  return {
+    ...wrapper,
+    className: classOf(inner.class_name),
+    module: moduleOf(inner),
+    config: inner.config,
+    pointer: `${wrapper.pointer}/layer/config`,
+  };
 }
 
 const classOf = (className: string): string => className.replace(PACKAGE, "");

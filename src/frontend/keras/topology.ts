@@ -16,13 +16,22 @@ export function readTopology(document: JsonDocument, reporter: Reporter, limits:
   const calls = wired && sortCalls(document, wired.calls, wired.outputs, reporter);
   if (!calls) return undefined;
   const name = isObject(config) && typeof config.name === "string" ? config.name : "model";
-  return { name, document, generation: generationOf(root, wired.layers), layers: wired.layers, calls, inputs: wired.inputs, outputs: wired.outputs };
+  return {
+    name,
+    document,
+    generation: generationOf(root, wired.layers),
+    layers: wired.layers,
+    calls,
+    inputs: wired.inputs,
+    outputs: wired.outputs,
+  };
 }
 
 /** Keras 3 names the shape of an input `batch_shape` and writes types as objects; a description by `to_json()` says its version. */
 function generationOf({ keras_version: version }: JsonObject, layers: readonly KerasLayer[]): 2 | 3 {
   if (typeof version === "string") return version.startsWith("3") ? 3 : 2;
-  const isNew = ({ className, config }: KerasLayer): boolean => (className === "InputLayer" && isArray(config.batch_shape)) || isObject(config.dtype);
+  const isNew = ({ className, config }: KerasLayer): boolean =>
+    (className === "InputLayer" && isArray(config.batch_shape)) || isObject(config.dtype);
   return layers.some(isNew) ? 3 : 2;
 }
 

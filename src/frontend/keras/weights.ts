@@ -69,7 +69,9 @@ function namedStore(root: H5Group, names: readonly string[]): WeightStore {
     if (!layer.owner) return weights;
     // All weights of a nested model lie in one group, under the names of the innermost layers, in some files with those of the models around them.
     const inside = [...weights].filter(([path]) => path.split("/").slice(0, -1).includes(layer.local!));
-    const direct = inside.filter(([path]) => path.split("/").some((part, i, all) => part === layer.local && all[i - 1] === (layer.owner!.local ?? layer.owner!.name)));
+    const direct = inside.filter(([path]) =>
+      path.split("/").some((part, i, all) => part === layer.local && all[i - 1] === (layer.owner!.local ?? layer.owner!.name)),
+    );
     return new Map(direct.length > 0 ? direct : inside);
   };
   return {
@@ -113,7 +115,9 @@ function numberedStore(root: H5Group, layers: readonly KerasLayer[], order: Vari
     siblings.set(layer.owner, level);
     level.push(layer);
   }
-  const levels = new Map<KerasLayer | undefined, ReadonlyMap<string, H5Group>>([[undefined, foldersIn(root, siblings.get(undefined) ?? [])]]);
+  const levels = new Map<KerasLayer | undefined, ReadonlyMap<string, H5Group>>([
+    [undefined, foldersIn(root, siblings.get(undefined) ?? [])],
+  ]);
   /** The folders of the layers of one model, by their names there. */
   const levelOf = (owner: KerasLayer | undefined): ReadonlyMap<string, H5Group> => {
     const known = levels.get(owner);

@@ -16,15 +16,29 @@ export interface Wired {
 }
 
 /** A layer that is a model: its class says so, and its configuration lists layers. */
-const isModel = ({ className, config }: KerasLayer): boolean => (className === "Sequential" || FUNCTIONAL.has(className)) && isArray(config.layers);
+const isModel = ({ className, config }: KerasLayer): boolean =>
+  (className === "Sequential" || FUNCTIONAL.has(className)) && isArray(config.layers);
 
 /** Reads the model whose description stands at `pointer`; `owner` is the layer that it is, unless it is the outermost. */
-export function wireModel(cx: Reading, className: string, config: Json | undefined, pointer: string, owner?: KerasLayer): Wired | undefined {
+export function wireModel(
+  cx: Reading,
+  className: string,
+  config: Json | undefined,
+  pointer: string,
+  owner?: KerasLayer,
+): Wired | undefined {
   const { document, reporter } = cx;
   // Before 2017 the config of a Sequential was the list of its layers.
-  const listed = isArray(config) ? { list: config, pointer } : isObject(config) ? { list: config.layers, pointer: `${pointer}/layers` } : undefined;
+  const listed = isArray(config)
+    ? { list: config, pointer }
+    : isObject(config)
+      ? { list: config.layers, pointer: `${pointer}/layers` }
+      : undefined;
   if (!listed || !isArray(listed.list))
-    return reporter.error("QN200", "the model has no list of layers", { at: document.place(isObject(config) ? pointer : ""), help: FORM_HELP });
+    return reporter.error("QN200", "the model has no list of layers", {
+      at: document.place(isObject(config) ? pointer : ""),
+      help: FORM_HELP,
+    });
   const raws = readLayers(cx, listed.list, listed.pointer, owner);
   if (!raws) return undefined;
   if (raws.length === 0) return reporter.error("QN214", "the model has no layers", { at: document.place(listed.pointer) });
@@ -65,7 +79,10 @@ function wireSequential(cx: Reading, raws: readonly RawLayer[], config: JsonObje
     let name = `${first.name}_input`;
     while (cx.seen.has(name)) name = `${name}_`;
     cx.seen.set(name, first.pointer);
-    const implied = Object.assign(Object.create(null) as object, { name, ...(shape === undefined ? {} : { batch_shape: shape }) }) as JsonObject;
+    const implied = Object.assign(Object.create(null) as object, {
+      name,
+      ...(shape === undefined ? {} : { batch_shape: shape }),
+    }) as JsonObject;
     const { owner } = first;
     const input = { name, className: "InputLayer", module: undefined, config: implied, pointer: first.pointer, builtShape: undefined };
     layers = [owner ? { ...input, owner, local: name } : input, ...layers];

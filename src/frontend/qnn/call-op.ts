@@ -38,6 +38,11 @@ const isConstant = (v: Value): boolean => v.kind === "number" || v.kind === "lis
 function nodesOrConstantsOf(call: Call, names: readonly string[], bound: ReadonlyMap<string, Expression>): Operands | undefined {
   const { cx, scope } = call;
   const values = names.map((name) => evaluate(cx, scope, bound.get(name)!));
+  const list = values.findIndex((v) => v.kind === "list" && v.items.some((item) => item.kind === "value"));
+  if (list >= 0)
+    return cx.error("QN806", scope, bound.get(names[list]!)!.span, "a list of values of the network is no operand", {
+      help: `write them one after the other: ${call.x.callee.name}(a, b)`,
+    });
   if (values.every(isConstant)) {
     const tensors = values.map((v, i) => constantOf(cx, scope, v, bound.get(names[i]!)!));
     return tensors.every((t) => t !== undefined) ? { kind: "constants", tensors } : undefined;

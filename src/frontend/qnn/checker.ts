@@ -40,7 +40,13 @@ export interface Occurrence {
 }
 
 /** An expanded network beyond these is no network for one FPGA. */
-const limits = { statements: 50_000, nodes: 200_000, elements: 1 << 22, depth: 32 } as const;
+const limits = { statements: 50_000, nodes: 200_000, elements: 1 << 22, multiplications: 1 << 28, depth: 32 } as const;
+
+/** Multiplications, or elements compared and added, of one op. */
+function workOf(shape: Shape, attrs: unknown): number {
+  const { kernel, window } = attrs as { readonly kernel?: { readonly shape: Shape }; readonly window?: Shape };
+  return (sizeOf(shape) * (kernel ? sizeOf(kernel.shape) : sizeOf(window ?? [0]))) / (kernel?.shape.at(-1) ?? 1);
+}
 
 export class Checker {
   readonly graph: GraphBuilder;
@@ -61,6 +67,7 @@ export class Checker {
   readonly layerIndices = new Map<string, number>();
   private statements = 0;
   private elements = 0;
+  private work = 0;
   /** Names that statements with syntax errors would define. */
   suspects: ReadonlySet<string> = new Set();
   /** Set once a limit is passed: everything from there on is skipped. */
@@ -105,7 +112,7 @@ export class Checker {
   /** Counts one statement; false once the network has grown beyond every limit. */
   step(scope: Scope, span: Span): boolean {
     const tooDeep = scope.calls.length > limits.depth;
-    if (++this.statements > limits.statements || this.graph.length > limits.nodes || this.elements > limits.elements || tooDeep) {
+    if (++this.statements > limits.statements || this.graph.length > limits.nodes || this.elements > limits.elements || this.work > limits.multiplications || tooDeep) {
       this.error(
         "QN800",
         scope,
@@ -144,6 +151,7 @@ export class Checker {
         also: operands.flatMap((x, i) => this.originNote(x, operandName(opDef(op), i))),
       });
     this.elements += sizeOf(shape);
+    this.work += workOf(shape, attrs);
     if (!this.step(scope, span)) return undefined;
     const id = this.graph.add(op, operands, attrs);
     const from = operands.find((x) => sameShape(this.shapeOf(x), shape));

@@ -8,7 +8,7 @@ import { castConstant } from "./constants.js";
 import { asNode, kinds } from "./kinds.js";
 import { plainQuantizer, quantizeNode, quantizerNamed } from "./quantizers.js";
 import { arithmetic, asDyadic, negate, parseNumber, rational } from "./rational.js";
-import { type Binding, describe, poison, type Value, type Word, words } from "./values.js";
+import { type Binding, describe, poison, isUnit, type Value, type Word, units, words } from "./values.js";
 
 type Evaluate = {
   readonly [K in Expression["kind"]]: (cx: Checker, scope: Scope, x: Extract<Expression, { kind: K }>) => Value | undefined;
@@ -32,7 +32,11 @@ const evaluators: Evaluate = {
   number: (cx, scope, x) => {
     const number = parseNumber(x.text);
     if (typeof number === "string") return cx.error("QN811", scope, x.span, number);
-    return x.unit ? { kind: "quantity", number, unit: x.unit.name } : { kind: "number", number };
+    if (!x.unit) return { kind: "number", number };
+    const { name, span } = x.unit;
+    if (isUnit(name)) return { kind: "quantity", number, unit: name };
+    const guess = units.find((u) => u.toLowerCase() === name.toLowerCase()) ?? didYouMean(name, units);
+    return cx.error("QN806", scope, span, `\`${printable(name)}\` is no unit`, { help: guess === undefined ? `units: ${units.join(", ")}` : `did you mean \`${guess}\`?` });
   },
   string: (_, __, x) => ({ kind: "string", text: x.value }),
   name: (cx, scope, x) => {

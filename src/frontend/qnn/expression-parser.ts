@@ -6,8 +6,8 @@ import { chainOf, type Term } from "./operators.js";
 import type { Span } from "./source.js";
 import { syntaxMessages } from "./syntax-messages.js";
 import * as t from "./tokens.js";
+import { isUnit } from "./values.js";
 
-export const units = ["ns", "MHz", "s", "m", "h"] as const;
 
 /** A mistake that the grammar accepts in order to explain it. */
 export interface Complaint {
@@ -21,6 +21,9 @@ const unescapeText = (text: string): string =>
     if (hex !== undefined) return Number.parseInt(hex, 16) <= 0x10ffff ? String.fromCodePoint(Number.parseInt(hex, 16)) : "\ufffd";
     return other === "n" ? "\n" : other === "t" ? "\t" : (other ?? "");
   });
+
+/** Stands for an operand that is being read. */
+const NOTHING: Expression = { kind: "missing", span: { start: 0, end: 0 } };
 
 const spanOf = (token: IToken): Span => ({ start: token.startOffset, end: token.startOffset + token.image.length });
 
@@ -83,17 +86,43 @@ export class ExpressionParser extends EmbeddedActionsParser {
     ]);
   });
 
+  /** Signs, operands and operators as they stand, then casts; `chainOf` knows what binds tighter. Few rules, since each costs more than its tokens. */
   protected expression = this.RULE(
     "expression",
     (): Expression => {
       const start = this.start();
-      const value = this.SUBRULE(this.operation);
-      const to: Expression[] = [];
+      const terms: Term[] = [];
+      const term = (operator: Operator | undefined): Term => {
+        const made = { operator, start: this.start(), signs: 0, operand: NOTHING };
+        terms.push(made);
+        return made;
+      };
+      let last = term(undefined);
       this.MANY(() => {
+        this.CONSUME(t.Minus);
+        last.signs++;
+      });
+      last.operand = this.SUBRULE(this.primary);
+      this.MANY1(() => {
+        const token = this.CONSUME(t.Operator);
+        if (token.image === "^" && last.operator === "^")
+          this.complaints.push({ span: spanOf(token), message: "`^` after `^` is read in two ways", help: "put one of them in parentheses" });
+        last = term(token.image as Operator);
+        this.MANY2(() => {
+          this.CONSUME1(t.Minus);
+          last.signs++;
+        });
+        last.operand = this.SUBRULE1(this.primary);
+      });
+      const to: Expression[] = [];
+      this.MANY3(() => {
         this.CONSUME(t.As);
         to.push(this.SUBRULE(this.typePrimary));
       });
-      return to.length === 0 ? value : { kind: "cast", value, to, span: this.since(start) };
+      return this.ACTION(() => {
+        const value = chainOf(terms);
+        return to.length === 0 ? value : { kind: "cast", value, to, span: this.since(start) };
+      });
     },
     { recoveryValueFunc: () => this.missing() },
   );
@@ -102,104 +131,48 @@ export class ExpressionParser extends EmbeddedActionsParser {
     return { kind: "missing", span: { start: this.end(), end: this.end() } };
   }
 
-  /** Signs, operands and operators as they stand; `chainOf` knows which bind tighter. One rule, since each rule costs more than its tokens. */
-  protected operation = this.RULE(
-    "operation",
-    (): Expression => {
-      const terms: Term[] = [];
-      const term = (operator: Operator | undefined): void => {
-        terms.push({ operator, start: this.start(), signs: 0, operand: this.missing() });
-      };
-      const last = (): Term => terms.at(-1)!;
-      term(undefined);
-      this.MANY(() => {
-        this.CONSUME(t.Minus);
-        last().signs++;
-      });
-      last().operand = this.SUBRULE(this.primary);
-      this.MANY2(() => {
-        const token = this.CONSUME(t.Operator);
-        this.ACTION(() => {
-          if (token.image === "^" && last().operator === "^")
-            this.complaints.push({ span: spanOf(token), message: "`^` after `^` is read in two ways", help: "put one of them in parentheses" });
-        });
-        term(token.image as Operator);
-        this.MANY3(() => {
-          this.CONSUME2(t.Minus);
-          last().signs++;
-        });
-        last().operand = this.SUBRULE2(this.primary);
-      });
-      return this.ACTION(() => chainOf(terms));
-    },
-    { recoveryValueFunc: () => this.missing() },
-  );
-
-  protected primary = this.RULE(
-    "primary",
-    (): Expression =>
-      this.OR([
-        {
-          ALT: (): Expression => {
-            const token = this.CONSUME(t.NumberToken);
-            const start = token.startOffset;
-            const unit = this.OPTION({
-              GATE: () => this.startsUnit(),
-              DEF: () =>
-                this.OR1([{ ALT: () => this.identifierOf(this.CONSUME(t.Name)) }, { ALT: () => this.identifierOf(this.CONSUME(t.Percent)) }]),
-            });
-            return { kind: "number", text: token.image, ...(unit ? { unit } : {}), span: this.since(start) };
-          },
-        },
-        { ALT: (): Expression => this.stringOf(this.CONSUME(t.StringToken)) },
-        { ALT: () => this.SUBRULE(this.list) },
-        {
-          ALT: (): Expression => {
-            const start = this.start();
-            this.CONSUME(t.LeftParen);
-            const inner = this.SUBRULE(this.expression);
-            this.CONSUME(t.RightParen);
-            return { kind: "group", inner, span: this.since(start) };
-          },
-        },
-        { ALT: () => this.SUBRULE(this.typePrimary) },
-      ]),
-    { recoveryValueFunc: () => this.missing() },
-  );
-
+  private number = (): Expression => {
+    const token = this.CONSUME(t.NumberToken);
+    const start = token.startOffset;
+    const unit = this.OPTION({ GATE: this.startsUnit, DEF: this.unit });
+    return { kind: "number", text: token.image, ...(unit ? { unit } : {}), span: this.since(start) };
+  };
+  private unit = (): Identifier => this.OR1([{ ALT: () => this.identifierOf(this.CONSUME1(t.Name)) }, { ALT: () => this.identifierOf(this.CONSUME(t.Percent)) }]);
+  private parenthesised = (): Expression => {
+    const start = this.start();
+    this.CONSUME(t.LeftParen);
+    const inner = this.SUBRULE(this.expression);
+    this.CONSUME(t.RightParen);
+    return { kind: "group", inner, span: this.since(start) };
+  };
+  private type = (): Expression => {
+    const start = this.start();
+    const signed = this.CONSUME(t.TypeName).image === "fixed";
+    const args: Expression[] = [];
+    this.CONSUME(t.Less);
+    this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => args.push(this.SUBRULE2(this.expression)) });
+    this.CONSUME(t.Greater);
+    return { kind: "type", signed, args, span: this.since(start) };
+  };
+  private nameOrCall = (): Expression => {
+    const token = this.CONSUME(t.Name);
+    const callee = this.identifierOf(token);
+    const args = this.OPTION1(() => this.SUBRULE(this.args));
+    if (!args) return { kind: "name", name: callee.name, ...(token.image.startsWith("`") ? { quoted: true as const } : {}), span: callee.span };
+    return { kind: "call", callee, args, span: this.since(callee.span.start) };
+  };
   /** What may follow `as`: a type, a name, a call. */
-  protected typePrimary = this.RULE(
-    "typePrimary",
-    (): Expression =>
-      this.OR([
-        {
-          ALT: (): Expression => {
-            const start = this.start();
-            const signed = this.OR2([
-              {
-                ALT: () => {
-                  this.CONSUME(t.Fixed);
-                  return true;
-                },
-              },
-              {
-                ALT: () => {
-                  this.CONSUME(t.Ufixed);
-                  return false;
-                },
-              },
-            ]);
-            const args: Expression[] = [];
-            this.CONSUME(t.Less);
-            this.AT_LEAST_ONE_SEP({ SEP: t.Comma, DEF: () => args.push(this.SUBRULE(this.operation)) });
-            this.CONSUME(t.Greater);
-            return { kind: "type", signed, args, span: this.since(start) };
-          },
-        },
-        { GATE: () => !this.startsStatement(), ALT: () => this.SUBRULE(this.nameOrCall) },
-      ]),
-    { recoveryValueFunc: () => this.missing() },
-  );
+  private readonly types = [{ ALT: this.type }, { GATE: () => !this.startsStatement(), ALT: this.nameOrCall }];
+  private readonly values = [
+    { ALT: this.number },
+    { ALT: (): Expression => this.stringOf(this.CONSUME(t.StringToken)) },
+    { ALT: (): Expression => this.SUBRULE(this.list) },
+    { ALT: this.parenthesised },
+    ...this.types,
+  ];
+
+  protected primary = this.RULE("primary", (): Expression => this.OR(this.values), { recoveryValueFunc: () => this.missing() });
+  protected typePrimary = this.RULE("typePrimary", (): Expression => this.OR(this.types), { recoveryValueFunc: () => this.missing() });
 
   /** Whether a noun at this place is the first word of a statement, not a name: what follows tells. */
   private startsStatement(at = 1): boolean {
@@ -213,24 +186,13 @@ export class ExpressionParser extends EmbeddedActionsParser {
   }
 
   /** Whether the word or sign after a number is its unit: not the name of the next entry, not the remainder of a division. */
-  private startsUnit(): boolean {
-    const [sign, next, third] = [this.LA(1), this.LA(2).tokenType, this.LA(3).tokenType];
-    if (sign.tokenType !== t.Percent) return (units as readonly string[]).includes(sign.image) && next !== t.Colon;
-    return next === t.Comma || next === t.RightBrace || ((next.CATEGORIES ?? []).includes(t.Name) && third === t.Colon);
-  }
-
-  protected nameOrCall = this.RULE(
-    "nameOrCall",
-    (): Expression => {
-      const token = this.CONSUME(t.Name);
-      const callee = this.identifierOf(token);
-      const args = this.OPTION(() => this.SUBRULE(this.args));
-      if (!args)
-        return { kind: "name", name: callee.name, ...(token.image.startsWith("`") ? { quoted: true as const } : {}), span: callee.span };
-      return { kind: "call", callee, args, span: this.since(callee.span.start) };
-    },
-    { recoveryValueFunc: () => this.missing() },
-  );
+  private startsUnit = (): boolean => {
+    const [sign, next] = [this.LA(1), this.LA(2).tokenType];
+    if (sign.tokenType !== t.Percent && isUnit(sign.image)) return next !== t.Colon;
+    // A word that is no unit is taken for a mistaken one, where an entry or argument ends behind it.
+    if (sign.tokenType !== t.Percent && sign.tokenType !== t.PlainName) return false;
+    return next === t.Comma || next === t.RightBrace || ((next.CATEGORIES ?? []).includes(t.Name) && this.LA(3).tokenType === t.Colon);
+  };
 
   protected args = this.RULE(
     "args",

@@ -204,7 +204,11 @@ export const kinds: { readonly [K in Kind]: KindDef<Kinds[K]> } = {
       return value.kind === "type" ? ok(value) : wrongKind(ask, x, value, "a type, such as fixed<8,2>");
     },
   },
-  "type?": { doc: "as before", read: (ask, x) => kinds.type.read(ask, x), absent: () => ok(undefined) },
+  "type?": {
+    doc: "as before, or `auto`",
+    read: (ask, x) => (x.kind === "name" && x.name === "auto" && !x.quoted ? ok(undefined) : kinds.type.read(ask, x)),
+    absent: () => ok(undefined),
+  },
   text: {
     doc: "a string",
     read: (ask, x) => {

@@ -30,6 +30,8 @@ export interface PrintOptions {
   readonly weightsFile: string;
   /** Lines above the network, without slashes. */
   readonly title?: readonly string[];
+  /** What stands beside the network: settings. */
+  readonly beside?: readonly Item[];
 }
 
 export interface PrintedNetwork {
@@ -47,7 +49,7 @@ export function printQnn(graph: Graph, options: PrintOptions): PrintedNetwork | 
   const body: Body = { kind: "body", statements: [...weights, ...statements], span: NOWHERE };
   const network: Item = { kind: "network", name: id(graph.name), body, span: NOWHERE };
   const title = (options.title ?? []).map((t) => `// ${printable(t)}\n`).join("");
-  const text = `${title}${formatTree({ items: [network], comments: [] })}`;
+  const text = `${title}${formatTree({ items: [network, ...(options.beside ?? [])], comments: [] })}`;
   return arrays.size > 0 ? { text, weights: formatNpz(arrays) } : { text };
 }
 

@@ -6,7 +6,6 @@ import { isBuiltin } from "./calls.js";
 import { Checker, type Occurrence, type Scope } from "./checker.js";
 import { evaluate } from "./evaluate.js";
 import { printName } from "./format.js";
-import { importNetwork } from "./from-keras.js";
 import { type FileSet, fileOf, resolvePath } from "./paths.js";
 import { keyOf, loadProgram, type Program, type ProgramFile, type Role, referencesOf } from "./program.js";
 import { readSettings } from "./settings.js";
@@ -60,6 +59,12 @@ export async function filesNeeded(set: FileSet): Promise<ReadonlyMap<string, Rol
   return needed;
 }
 
+/** The blocks beside the network of a project's main file, as they are written. */
+export async function settingsItems(set: FileSet): Promise<readonly (SettingsItem | VectorsItem)[]> {
+  const program = await loadProgram(set, new Reporter());
+  return program?.main.tree.items.filter((i) => i.kind === "settings" || i.kind === "vectors") ?? [];
+}
+
 export async function analyse(set: FileSet, options: QnnOptions, reporter: Reporter): Promise<Analysis> {
   const program = await loadProgram(set, reporter);
   if (!program) return { program, checker: undefined, graph: undefined, settings: {}, occurrences: [] };
@@ -84,7 +89,8 @@ export async function analyse(set: FileSet, options: QnnOptions, reporter: Repor
     network &&
     (network.kind === "network"
       ? await runNetwork(cx, main, network, options)
-      : await importNetwork(cx, main, network, { ...options, name: options.name ?? network.name.name }, reporter));
+      : // The frontends of other formats are loaded only where they are asked for.
+        await (await import("./from-keras.js")).importNetwork(cx, main, network, { ...options, name: options.name ?? network.name.name }, reporter));
   cx.reportUnused(main);
   return { program, checker: cx, graph, settings, occurrences: cx.occurrences };
 }

@@ -4,7 +4,7 @@ import { createToken, Lexer } from "./chevrotain.js";
 
 export const Name = createToken({ name: "Name", pattern: Lexer.NA });
 const PLAIN = /[A-Za-z_][A-Za-z0-9_]*/;
-const PlainName = createToken({ name: "PlainName", pattern: PLAIN, categories: Name });
+export const PlainName = createToken({ name: "PlainName", pattern: PLAIN, categories: Name });
 const letters = Array.from({ length: 26 }, (_, i) => [String.fromCharCode(65 + i), String.fromCharCode(97 + i)]).flat();
 const foreignStarts = ["_", ...letters, ...Array.from({ length: 0xd800 - 0xc0 }, (_, i) => 0xc0 + i)];
 /** A word with letters beyond A to Z; reported, then taken for a name. */
@@ -41,8 +41,7 @@ export const Target = keyword("target", true);
 export const Vectors = keyword("vectors", true);
 export const Quantize = keyword("quantize", true);
 export const From = keyword("from", true);
-export const Ufixed = keyword("ufixed", false);
-export const Fixed = keyword("fixed", false);
+export const TypeName = createToken({ name: "TypeName", pattern: /u?fixed/, longer_alt: PlainName, label: "a type" });
 
 export const NumberToken = createToken({ name: "Number", pattern: /(?:\d+\.\d+|\d+)(?:[eE][+-]?\d+)?/, label: "a number" });
 export const StringToken = createToken({ name: "String", pattern: /"(?:[^"\\\n\r]|\\.)*"/, label: "a string", line_breaks: false });
@@ -74,7 +73,7 @@ const Power = operator("Power", "^");
 const Space = createToken({ name: "Space", pattern: /[ \t\r\n]+/, group: Lexer.SKIPPED, line_breaks: true });
 const CommentToken = createToken({ name: "Comment", pattern: /\/\/[^\n\r]*/, group: "comments", line_breaks: false });
 
-const keywords = [Network, Block, Layer, Let, Return, Include, As, Input, Output, Weights, Target, Vectors, Quantize, From, Ufixed, Fixed];
+const keywords = [Network, Block, Layer, Let, Return, Include, As, Input, Output, Weights, Target, Vectors, Quantize, From, TypeName];
 const symbols = [
   LeftParen,
   RightParen,

@@ -25,6 +25,10 @@ export interface NumberValue {
   readonly kind: "number";
   readonly number: Rational;
 }
+/** Of a clock, of a search, of accuracy. */
+export const units = ["ns", "MHz", "s", "m", "h", "%"] as const;
+export const isUnit = (word: string): boolean => (units as readonly string[]).includes(word);
+
 /** A number with a unit: only settings take one. */
 export interface QuantityValue {
   readonly kind: "quantity";

@@ -10,7 +10,7 @@ import { type Buffer, MemoryPlan, SPAN } from "./memory.js";
 import { ABI, type PortLayout, type SimulatorModule } from "./module.js";
 import { allocate, emitterOf, type Kernel, type Plan, planKernels } from "./plan.js";
 import type { Entry } from "./table-fields.js";
-import { atExponent, store, toLane, type Value } from "./value.js";
+import { atExponent, laneFor, store, toLane, type Value } from "./value.js";
 
 export type { PortLayout, SimulatorModule };
 
@@ -119,6 +119,7 @@ class Compiler {
     const out = this.buffers[kernel.end]!;
     const finish = (v: Value, pointer: Local, offset = 0, entry?: Entry): void => {
       const y = kernel.steps.reduce((x, step) => step.apply(f, x, { memory, entry }), v);
+      laneFor(f, y);
       store(f, toLane(f, atExponent(f, y, out.exp), out.lane), pointer, offset);
     };
     const operands = node.operands.map((x) => this.bufferOf(x)!);

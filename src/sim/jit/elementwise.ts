@@ -11,7 +11,7 @@ import type { Expression, FunctionBuilder, Local } from "./function-builder.js";
 import { rowBytes } from "./memory.js";
 import { clamp } from "./quantize-value.js";
 import { ENTRY_UNIT } from "./table-fields.js";
-import { atExponent, constantValue, extreme, isUnsigned64, isZero, type Lane, laneFor, lanes, load, toLane, type Value } from "./value.js";
+import { atExponent, constantValue, extreme, isUnsigned64, isZero, type Lane, laneFor, laneOf, lanes, load, maxLane, toLane, type Value } from "./value.js";
 import { walkChannels } from "./walk.js";
 
 type Binary = "add" | "sub" | "mul" | "max" | "min";
@@ -37,9 +37,9 @@ const knownOf =
 
 type Instruction = (f: FunctionBuilder, lane: Lane, a: Local, b: Local) => Expression;
 
-/** In lanes that hold both operands and the result, sums and products modulo 2^lane are the sums and products. */
+/** In lanes that hold both operands and the result, sums and products modulo 2^lane are the sums and products; beyond 64 bits they stay modulo 2^64. */
 function combine(f: FunctionBuilder, a: Value, b: Value, exp: number, range: Range, instruction: Instruction): Value {
-  const lane = laneFor(f, a, b, range);
+  const lane = maxLane(laneFor(f, a, b), laneOf(range) ?? 64);
   const [x, y] = [toLane(f, a, lane), toLane(f, b, lane)];
   return { lo: range.lo, hi: range.hi, exp, lane, vectors: x.vectors.map((v, i) => f.vector(instruction(f, lane, v, y.vectors[i]!))) };
 }
@@ -100,6 +100,7 @@ function uniformConstant(graph: Graph, id: number): Exact | undefined {
 
 /** max(v, c) or min(v, c). */
 function limited(f: FunctionBuilder, value: Value, op: "max" | "min", c: Exact): Value {
+  laneFor(f, value);
   // A zero has no unit of its own.
   const v = isZero(value) ? { ...value, exp: c.exp } : value;
   const onGrid = c.m === 0n || c.exp >= v.exp || (c.m & ((1n << BigInt(v.exp - c.exp)) - 1n)) === 0n;

@@ -100,26 +100,31 @@ export class FunctionBuilder {
     });
   }
 
-  /**
-   * As repeat, for bodies that fill the registers: `copies` of the body in a loop, with a way out after each.
-   * V8 gathers the loads of a basic block at its head; the ways out keep each copy a block of its own.
-   */
+  /** As repeat, for bodies that fill the registers. */
   stretch(count: number, copies: number, cursors: readonly Cursor[], body: () => void): void {
     if (count === 0) return;
+    const [first] = cursors as readonly [Cursor];
+    const end = this.int(this.m.i32.add(this.get(first.pointer), this.m.i32.const(count * first.stride)), false);
+    this.until(end, Math.min(copies, count), cursors, body, count > copies);
+  }
+
+  /**
+   * The body at least once, until the first cursor is at `end`: `copies` of it in a loop, with a way out after each.
+   * V8 gathers the loads of a basic block at its head; the ways out keep each copy a block of its own.
+   */
+  until(end: Local, copies: number, cursors: readonly Cursor[], body: () => void, again = true): void {
     const { m } = this;
     const [first] = cursors as readonly [Cursor];
-    const end = this.int(m.i32.add(this.get(first.pointer), m.i32.const(count * first.stride)), false);
-    const most = Math.min(copies, count);
     this.block((leave) => {
       const turns = (): Expression => {
-        for (let copy = 1; copy <= most; copy++) {
+        for (let copy = 1; copy <= copies; copy++) {
           this.scope(body);
           this.advance(cursors);
-          if (copy < most) leave(m.i32.eq(this.get(first.pointer), this.get(end)));
+          if (copy < copies) leave(m.i32.eq(this.get(first.pointer), this.get(end)));
         }
         return m.i32.ne(this.get(first.pointer), this.get(end));
       };
-      if (count > copies) this.while(turns);
+      if (again) this.while(turns);
       else turns();
     });
   }

@@ -1,5 +1,6 @@
 // How a tile of a matrix op multiplies and sums: the instruction follows from the proven ranges.
 import { bitLength, type Range } from "../../ir/fixed.js";
+import { rangeOfData } from "../../ir/tensor.js";
 import type { Expression, FunctionBuilder, Local } from "./function-builder.js";
 import type { Buffer } from "./memory.js";
 import { fitsLane, type Lane, lanes, load, toLane, type Value } from "./value.js";
@@ -170,7 +171,7 @@ function splitOf(s: Sums, most: number): Split | undefined {
     // No larger digit helps, and the first that does has the narrowest highest part.
     for (let digit = count === 1 ? 1 : 15; digit >= 1; digit--) {
       const split = splitWeights(s.weights, count, digit);
-      if (split.parts.every((part) => part.every((w) => fitsLane({ lo: w, hi: w }, 16)) && bounded32(s, part))) return split;
+      if (split.parts.every((part) => fitsLane(rangeOfData(part), 16) && bounded32(s, part))) return split;
     }
   }
   return undefined;
@@ -180,13 +181,13 @@ function splitOf(s: Sums, most: number): Split | undefined {
 const COST = { wide: 96, extended: 36, digits: 6.25 };
 
 export function methodFor(s: Sums, x: Buffer): Method {
-  const every = (lane: Lane): boolean => s.weights.every((w) => fitsLane({ lo: w, hi: w }, lane));
+  const weights = rangeOfData(s.weights);
   const digits = limbsFor(x);
   if (fitsLane(s.range, 32)) {
-    if (digits.limbs === 1 && every(16)) return dot(s, digits.offset);
+    if (digits.limbs === 1 && fitsLane(weights, 16)) return dot(s, digits.offset);
     if (x.lane <= 32) return plain(s, x, 32, false);
   }
-  const extended = x.lane <= 32 && every(32);
+  const extended = x.lane <= 32 && fitsLane(weights, 32);
   const most = Math.floor((extended ? COST.extended : COST.wide) / COST.digits / digits.limbs);
   const split = splitOf(s, most);
   return split ? digitDot(digits, split) : plain(s, x, 64, extended);

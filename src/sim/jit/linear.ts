@@ -6,18 +6,23 @@ import { type EmitContext, type OpEmitter, operandNodes } from "./emitter.js";
 import type { Cursor, Expression, Local } from "./function-builder.js";
 import { type Geometry, geometryOf, type Runs, runsOf } from "./linear-geometry.js";
 import { biasesOf, featuresOf, type Method, methodFor, type Sums, weightBytes } from "./linear-method.js";
+import { sparseUnits } from "./linear-sparse.js";
 import { type Layout, pairLayout, rowLayout } from "./linear-operand.js";
-import { type Buffer, integerBytes, rowBytes, SPAN } from "./memory.js";
+import { type Buffer, integerWriter, rowBytes, SPAN } from "./memory.js";
 import { ENTRY_UNIT } from "./table-fields.js";
-import { laneFor, splat, type Value } from "./value.js";
+import { splat, type Value } from "./value.js";
 import { walk } from "./walk.js";
 
 /** A window of at most this many turns is one stretch of code; a longer one is a loop of some turns each. */
 const UNROLLED = 12;
 const TURNS_PER_LOOP = 4;
 
-const zerosOf = (data: readonly bigint[]): number =>
-  data.reduce((z, w) => (w === 0n ? z : Math.min(z, trailingZeros(w))), Number.POSITIVE_INFINITY);
+/** Trailing zeros that all have in common: those of their bitwise or. */
+function zerosOf(data: readonly bigint[]): number {
+  let bits = 0n;
+  for (const w of data) bits |= w;
+  return bits === 0n ? Number.POSITIVE_INFINITY : trailingZeros(bits);
+}
 
 function sumsOf(node: NodeWith<"dense"> | NodeWith<"conv">, x: Buffer): Sums {
   const { kernel, bias } = node.attrs;
@@ -45,7 +50,11 @@ const tilesOf = (units: number, rows: number): { readonly full: number; readonly
 /** Weights in the order of the loops: group, tile, run, turn, output of the tile, part, feature of the turn. A feature beyond its run weighs 0. */
 function packed(method: Method, s: Sums, g: Geometry, runs: Runs): Uint8Array {
   const together = featuresOf(method);
-  const order: bigint[] = [];
+  const bytes = method.weightLane / 8;
+  const turns = runs.begins.length * Math.ceil(runs.length / together);
+  const view = new DataView(new ArrayBuffer(s.units * turns * weightBytes(method)));
+  const put = integerWriter(view, method.weightLane);
+  let at = 0;
   for (let group = 0; group < g.groups; group++) {
     for (let first = 0; first < g.units; first += method.rows) {
       const last = Math.min(first + method.rows, g.units);
@@ -53,23 +62,29 @@ function packed(method: Method, s: Sums, g: Geometry, runs: Runs): Uint8Array {
         for (let k = 0; k < runs.length; k += together) {
           for (let j = first; j < last; j++) {
             for (const part of method.parts) {
-              for (let i = k; i < k + together; i++) order.push(i < runs.length ? part[(run * runs.length + i) * s.units + group * g.units + j]! : 0n);
+              for (let i = k; i < k + together; i++, at += bytes) {
+                if (i < runs.length) put(at, part[(run * runs.length + i) * s.units + group * g.units + j]!);
+              }
             }
           }
         }
       }
     }
   }
-  return integerBytes(order, method.weightLane);
+  return new Uint8Array(view.buffer);
 }
 
-interface Tile {
+export interface Tile {
   readonly cx: EmitContext;
   readonly s: Sums;
+  readonly g: Geometry;
   readonly method: Method;
   readonly layout: Layout;
   readonly runs: Runs;
 }
+
+/** Code for all outputs at a position, whose window and whose outputs begin at these addresses. */
+export type AtPosition = (source: Local, target: Local) => void;
 
 /** All turns of a window: the weights' pointer ends behind them. */
 function multiply({ cx, method, layout, runs }: Tile, operand: Local, w: Local, sums: readonly (readonly Local[])[]): void {
@@ -149,31 +164,19 @@ function tile(t: Tile, rows: number, operand: Local, w: Local, b: Local, o: Loca
   }
 }
 
-function emit(node: NodeWith<"dense"> | NodeWith<"conv">, cx: EmitContext): void {
+/** All outputs at a position, tile by tile. */
+function denseUnits(t: Tile): AtPosition {
+  const { cx, s, g, method, layout, runs } = t;
   const { f, memory, out } = cx;
-  const x = cx.operands[0]!;
-  const s = sumsOf(node, x);
-  laneFor(f, s.range);
-  const g = geometryOf(node, operandNodes(cx.graph, node)[0]!.type.shape);
-  const method = methodFor(s, x);
-  const layout = method.operand === "pairs" ? pairLayout(f, memory, x, g, method) : rowLayout(x, g);
-  const runs = runsOf(g, layout.pixelStep);
   const weights = memory.data(packed(method, s, g, runs));
   const bias = memory.integers(biasesOf(method, s), method.biasLane);
-  const t: Tile = { cx, s, method, layout, runs };
   const { full, rest } = tilesOf(g.units, method.rows);
-  const unitBytes = { bias: method.biasLane / 8, out: rowBytes(out) };
-
-  const columns = [
-    { at: g.starts.map((pixel) => layout.address + pixel * layout.pixelStep * layout.elementBytes) },
-    { at: g.starts.map((_, i) => out.address + i * s.units * unitBytes.out) },
-  ];
-  walk(f, memory, columns, ([source, target]) => {
-    const [w, b, o, operand, unit] = [f.pointer(weights), f.pointer(bias), f.copy(target!), f.copy(source!), f.pointer(0)] as const;
+  return (source, target) => {
+    const [w, b, o, operand, unit] = [f.pointer(weights), f.pointer(bias), f.copy(target), f.copy(source), f.pointer(0)] as const;
     const tiles = (count: number, rows: number): void => {
       const moves: Cursor[] = [
-        { pointer: b, stride: rows * unitBytes.bias },
-        { pointer: o, stride: rows * unitBytes.out },
+        { pointer: b, stride: (rows * method.biasLane) / 8 },
+        { pointer: o, stride: rows * rowBytes(out) },
         { pointer: unit, stride: rows * ENTRY_UNIT },
       ];
       if (rows > 0) f.repeat(count, moves, () => tile(t, rows, operand, w, b, o, unit));
@@ -182,7 +185,25 @@ function emit(node: NodeWith<"dense"> | NodeWith<"conv">, cx: EmitContext): void
       tiles(full, method.rows);
       tiles(1, rest);
     });
-  });
+  };
+}
+
+function emit(node: NodeWith<"dense"> | NodeWith<"conv">, cx: EmitContext): void {
+  const { f, memory, out } = cx;
+  const x = cx.operands[0]!;
+  const s = sumsOf(node, x);
+  const g = geometryOf(node, operandNodes(cx.graph, node)[0]!.type.shape);
+  const method = methodFor(s, x);
+  const layout = method.operand === "pairs" ? pairLayout(f, memory, x, g, method) : rowLayout(x, g);
+  const runs = runsOf(g, layout.pixelStep);
+  const t: Tile = { cx, s, g, method, layout, runs };
+  const atPosition = sparseUnits(t) ?? denseUnits(t);
+
+  const columns = [
+    { at: g.starts.map((pixel) => layout.address + pixel * layout.pixelStep * layout.elementBytes) },
+    { at: g.starts.map((_, i) => out.address + i * s.units * rowBytes(out)) },
+  ];
+  walk(f, memory, columns, ([source, target]) => atPosition(source!, target!));
 }
 
 export const dense: OpEmitter<"dense"> = { kind: "channels", emit };

@@ -36,6 +36,10 @@ export class MemoryPlan {
     this.segments.push({ address, data: bytes });
     return address;
   }
+  /** Data that contain their own address. */
+  reserve(at: (address: number) => Uint8Array): number {
+    return this.data(at(this.next));
+  }
   /** Constant integers, reduced to the lane: two's complement. */
   integers(values: readonly bigint[], lane: Lane): number {
     return this.data(integerBytes(values, lane));
@@ -48,16 +52,17 @@ export class MemoryPlan {
   }
 }
 
+/** Writes integers modulo 2^lane, little-endian. */
+export function integerWriter(view: DataView, lane: Lane): (at: number, v: bigint) => void {
+  if (lane === 64) return (at, v) => view.setBigInt64(at, BigInt.asIntN(64, v), true);
+  if (lane === 32) return (at, v) => view.setInt32(at, Number(BigInt.asIntN(32, v)), true);
+  return (at, v) => view.setInt16(at, Number(BigInt.asIntN(16, v)), true);
+}
+
 /** Little-endian integers modulo 2^lane. */
 export function integerBytes(values: readonly bigint[], lane: Lane): Uint8Array {
-  const bytes = new Uint8Array((values.length * lane) / 8);
-  const view = new DataView(bytes.buffer);
-  const write: Readonly<Record<Lane, (at: number, v: bigint) => void>> = {
-    16: (at, v) => view.setInt16(at, Number(BigInt.asIntN(16, v)), true),
-    32: (at, v) => view.setInt32(at, Number(BigInt.asIntN(32, v)), true),
-    64: (at, v) => view.setBigInt64(at, BigInt.asIntN(64, v), true),
-  };
-  const put = write[lane];
+  const view = new DataView(new ArrayBuffer((values.length * lane) / 8));
+  const put = integerWriter(view, lane);
   for (let i = 0; i < values.length; i++) put((i * lane) / 8, values[i]!);
-  return bytes;
+  return new Uint8Array(view.buffer);
 }

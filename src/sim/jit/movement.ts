@@ -9,6 +9,9 @@ import { type Buffer, rowBytes } from "./memory.js";
 import { constantValue, isZero, load } from "./value.js";
 import { walk } from "./walk.js";
 
+/** Rows that a turn of the copying loop moves. */
+const COPIES = 4;
+
 /** Result elements `to` … are elements `from` … of operand `operand`, or zeros where that is −1. */
 interface Run {
   readonly operand: number;
@@ -78,7 +81,7 @@ function emit(node: NodeWith<MovementName>, cx: EmitContext): void {
         { pointer: from, stride: rowBytes(x) },
         { pointer: p, stride: rowBytes(out) },
       ];
-      f.repeat(length, moves, () => cx.finish({ ...load(f, x, from), ...range }, p));
+      f.stretch(length, COPIES, moves, () => cx.finish({ ...load(f, x, from), ...range }, p));
     });
   }
 }

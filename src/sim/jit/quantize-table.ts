@@ -5,7 +5,7 @@ import { rangeOfNode } from "./node-range.js";
 import type { Graph, NodeWith } from "../../ir/graph.js";
 import type { Expression, FunctionBuilder, Local } from "./function-builder.js";
 import type { MemoryPlan } from "./memory.js";
-import { addendOf, legalRange } from "./quantize-value.js";
+import { addendOf, legalRange, narrowBounds } from "./quantize-value.js";
 import { type Entry, type EntryAt, TableFields } from "./table-fields.js";
 import {
   atExponent,
@@ -25,9 +25,11 @@ import {
   type Value,
 } from "./value.js";
 
-/** Widths and distances of exponents within which no step passes 64 bits: 40 + 10 for a finer unit of the operand, 40 + 20 for one of the result. */
-const WIDEST = 40;
-const FARTHEST = 10;
+/**
+ * Within these no step passes 64 bits: operands of 40 bits in a unit finer by 10; addends of 2^60, for a coarsest type 50 bits above;
+ * results of 40 bits in a unit finer by 20.
+ */
+const LIMITS = { width: 40, finer: 10, coarser: 50, spread: 20 };
 
 type Modes = Omit<Conversion, "type">;
 
@@ -35,9 +37,12 @@ type Modes = Omit<Conversion, "type">;
 export function canTabulate(node: NodeWith<"quantize">, graph: Graph): boolean {
   const { to } = node.attrs;
   const from = graph.nodes[node.operands[0]!]!.type.elem;
-  if (!("per" in to) || from === "real" || from.width > WIDEST) return false;
-  const near = (t: FixedType): boolean => t.width === 0 || (t.width <= WIDEST && Math.abs(exponent(t) - exponent(from)) <= FARTHEST);
-  return to.types.every(near) && to.types.some((t) => t.width > 0);
+  if (!("per" in to) || from === "real" || from.width > LIMITS.width) return false;
+  const live = to.types.filter((t) => t.width > 0);
+  if (live.length === 0 || live.some((t) => t.width > LIMITS.width)) return false;
+  const exps = live.map((t) => exponent(t) - exponent(from));
+  const [least, most] = [exps.reduce((a, b) => Math.min(a, b)), exps.reduce((a, b) => Math.max(a, b))];
+  return least >= -LIMITS.finer && most <= LIMITS.coarser && most - least <= LIMITS.spread;
 }
 
 /** One element's conversion in integers: y = bring((x + addend) >> drop) << up, where bring is the overflow mode on `legal`. */
@@ -64,11 +69,11 @@ function linesOf(types: readonly FixedType[], v: Range, vExp: number, modes: Mod
   };
   const distinct = new Map(types.map((t) => [t, isIdle(t)]));
   const units = [...distinct].flatMap(([t, idle]) => (t.width === 0 ? [] : [idle ? vExp : exponent(t)]));
-  const exp = Math.min(...units);
+  const exp = units.reduce((a, b) => Math.min(a, b));
   const from = Math.min(exp, vExp);
   const line = (t: FixedType): Line => {
     // The type of 0 alone: the bounds do it.
-    if (t.width === 0) return { drop: Math.max(...units) - from, up: 0, legal: { lo: 0n, hi: 0n }, width: 0, signed: false };
+    if (t.width === 0) return { drop: units.reduce((a, b) => Math.max(a, b)) - from, up: 0, legal: { lo: 0n, hi: 0n }, width: 0, signed: false };
     if (distinct.get(t)) return { drop: vExp - from, up: vExp - exp, legal: v, width: 60, signed: true };
     return { drop: exponent(t) - from, up: exponent(t) - exp, legal: legalRange({ type: t, ...modes }), width: t.width, signed: t.signed };
   };
@@ -119,6 +124,22 @@ function rounding(distinct: readonly Line[], fields: Fields, x: Pick<Stage, "lan
     });
   };
   return { lane, range, code };
+}
+
+/** Saturation before rounding, where 16 bits hold the bounds; see narrowBounds. */
+function clampingFirst(distinct: readonly Line[], fields: Fields, v: Value, modes: Modes): Stage | undefined {
+  const bounds = new Map(distinct.map((l) => [l, narrowBounds(v, l.drop, l.legal, modes)]));
+  if (distinct.every((l) => contains(l.legal, roundedRange(v, l, modes.round)))) return undefined;
+  const all = [...bounds.values()].reduce<Range | undefined>((a, b) => a && b && hull(a, b), { lo: 0n, hi: 0n });
+  const room = 1n << BigInt(Math.max(...distinct.map((l) => l.drop)));
+  if (!all || !fitsLane({ lo: all.lo - room, hi: all.hi + room }, 16)) return undefined;
+  const lows = fields.add(16, (l) => bounds.get(l)!.lo);
+  const highs = fields.add(16, (l) => bounds.get(l)!.hi);
+  const code = (f: FunctionBuilder, x: Value, at: EntryAt): Value => {
+    const [low, high] = [at.splat(lows, 16), at.splat(highs, 16)];
+    return mapVectors(f, saturateTo16(f, x), all, (y) => minMax(f, 16, y, low, high));
+  };
+  return { lane: 16, range: all, code };
 }
 
 /** The overflow mode on rounded values. */
@@ -205,10 +226,12 @@ export function tableQuantizer(node: NodeWith<"quantize">, graph: Graph): TableQ
       if (!table) {
         const fields = new TableFields(lines.lines);
         const distinct = [...new Set(lines.lines)];
-        const rounded = rounding(distinct, fields, { lane: v.lane, range: v }, modes);
-        const brought = bringing(distinct, fields, v, rounded, modes);
+        const clamped = clampingFirst(distinct, fields, v, modes);
+        const rounded = rounding(distinct, fields, clamped ?? { lane: v.lane, range: v }, modes);
+        const brought = clamped ? rounded : bringing(distinct, fields, v, rounded, modes);
         const raised = raising(distinct, fields, brought, shiftedRange(result, exponent(outType) - lines.exp));
-        table = { fields, stages: [rounded, brought, raised], address: memory.data(fields.data()) };
+        const stages = clamped ? [clamped, rounded, raised] : [rounded, brought, raised];
+        table = { fields, stages, address: memory.data(fields.data()) };
         made.set(v.lane, table);
       }
       const at = table.fields.at(f, table.address, entry);

@@ -8,7 +8,10 @@ import {
   greater,
   isUnsigned64,
   isZero,
+  LANE_MAX,
+  LANE_MIN,
   laneFor,
+  laneOf,
   lanes,
   mapVectors,
   maxLane,
@@ -189,12 +192,38 @@ function overflowedShifted(f: FunctionBuilder, v: Value, s: number, to: Conversi
   return { ...result, exp };
 }
 
+/** The values that `legal` is in units of 2^-drop, where saturating first is the same and spares lanes of 32 bits: 16 hold them and any addend. */
+export function narrowBounds(v: Pick<Value, "lane">, drop: number, legal: Range, { overflow }: Pick<Conversion, "overflow">): Range | undefined {
+  if (v.lane !== 32 || drop <= 0 || drop > 15 || (overflow !== "SAT" && overflow !== "SAT_SYM")) return undefined;
+  const bounds = { lo: legal.lo << BigInt(drop), hi: legal.hi << BigInt(drop) };
+  const room = 1n << BigInt(drop);
+  return fitsLane({ lo: bounds.lo - room, hi: bounds.hi + room }, 16) ? bounds : undefined;
+}
+
+/** Modes whose result, taken modulo 2^n, is the same for x and x + 2^(n + drop): they do not look at the sign. */
+const signless: ReadonlySet<Rounding> = new Set<Rounding>(["TRN", "RND", "RND_MIN_INF", "RND_CONV"]);
+
+/** A value beyond 64 bits lies in its lanes modulo 2^64: enough where only bits below 2^64 are kept. */
+function lowBits(f: FunctionBuilder, v: Value, to: Conversion): Value {
+  const drop = Math.max(0, exponent(to.type) - v.exp);
+  const enough = to.overflow === "WRAP" && (drop === 0 || signless.has(to.round)) && drop + to.type.width <= 64;
+  if (laneOf(v) !== undefined || !enough) {
+    laneFor(f, v);
+    return v;
+  }
+  return { ...v, lo: LANE_MIN[64], hi: LANE_MAX[64] };
+}
+
 /** The value converted. Where nothing is lost and nothing overflows, the value itself, at its own exponent. */
-export function quantizeValue(f: FunctionBuilder, v: Value, to: Conversion): Value {
-  if (isZero(v)) return v;
+export function quantizeValue(f: FunctionBuilder, given: Value, to: Conversion): Value {
+  if (isZero(given)) return given;
+  const v = lowBits(f, given, to);
   const drop = exponent(to.type) - v.exp;
   const legal = legalRange(to);
   if (drop > 0) {
+    // Rounding is monotone and leaves multiples of 2^drop, so it may follow the clamp.
+    const bounds = narrowBounds(v, drop, legal, to);
+    if (bounds && !contains(bounds, v)) return rounded(f, clamp(f, v, bounds), drop, to.round);
     const y = narrowest(f, rounded(f, v, drop, to.round));
     if (contains(legal, y)) return y;
     return to.type.width === 0 ? constantValue(f, 0n, y.exp) : overflowed[to.overflow](f, y, to);

@@ -1,5 +1,6 @@
 // A table of entries of equal size, made of fields of 16, 32 or 64 bits; code loads a field of the entry that it is pointed to.
 import type { Expression, FunctionBuilder, Local } from "./function-builder.js";
+import { integerWriter } from "./memory.js";
 import type { Lane } from "./value.js";
 
 /** Where an element's entry is found: ENTRY_UNIT times its number, as a pointer plus a constant. */
@@ -42,12 +43,10 @@ export class TableFields<Line> {
 
   data(): Uint8Array {
     const view = new DataView(new ArrayBuffer(this.entryBytes * this.lines.length));
-    const put: Readonly<Record<Lane, (at: number, v: bigint) => void>> = {
-      16: (at, v) => view.setInt16(at, Number(BigInt.asIntN(16, v)), true),
-      32: (at, v) => view.setInt32(at, Number(BigInt.asIntN(32, v)), true),
-      64: (at, v) => view.setBigInt64(at, BigInt.asIntN(64, v), true),
-    };
-    for (const { at, bits, values } of this.columns) for (let i = 0; i < values.length; i++) put[bits](i * this.entryBytes + at, values[i]!);
+    for (const { at, bits, values } of this.columns) {
+      const put = integerWriter(view, bits);
+      for (let i = 0; i < values.length; i++) put(i * this.entryBytes + at, values[i]!);
+    }
     return new Uint8Array(view.buffer);
   }
 

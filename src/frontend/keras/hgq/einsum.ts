@@ -41,7 +41,7 @@ export function readEquation(cx: LayerContext, shape: Shape): Equation | Failed 
   const m = typeof text === "string" ? /^([a-zA-Z.]+),([a-zA-Z]+)->([a-zA-Z.]+)$/.exec(text.replace(/\s/g, "")) : null;
   if (!m) return wrong("is not supported");
   const free = [...LETTERS].filter((l) => !m[0].includes(l));
-  export const count = shape.length + 1 - m[1]!.replace("...", "").length;
+  const count = shape.length + 1 - m[1]!.replace("...", "").length;
   if ((m[1]!.includes("...") ? count < 0 || count > free.length : count !== 0) || (m[3]!.includes("...") && !m[1]!.includes("...")))
     return wrong(`does not fit an input with ${shape.length} axes besides the batch`);
   const [withBatch, kernel, out] = [m[1]!, m[2]!, m[3]!].map((s) => s.replace("...", free.slice(0, count).join("")));
@@ -60,7 +60,9 @@ export function readEquation(cx: LayerContext, shape: Shape): Equation | Failed 
   }
   const unknown = [...kernel!, ...output].find((l) => !size.has(l));
   if (unknown !== undefined) return wrong(`has an axis \`${unknown}\` of unknown size`);
-  const lost = [...input].find((l) => !kernel!.includes(l) && !output.includes(l)) ?? [...kernel!].find((l) => !input.includes(l) && !output.includes(l));
+  const lost =
+    [...input].find((l) => !kernel!.includes(l) && !output.includes(l)) ??
+    [...kernel!].find((l) => !input.includes(l) && !output.includes(l));
   if (lost !== undefined) return wrong(`sums the axis \`${lost}\` of one operand alone`);
   return { input, kernel: kernel!, output, size };
 }
@@ -82,7 +84,11 @@ function transposed(t: Tensor, from: string, to: string): Tensor {
   shape.forEach((n, d) => {
     index = index.flatMap((base) => Array.from({ length: n }, (_, i) => base + i * strides[d]!));
   });
-  return tensor(shape, t.exp, index.map((i) => t.data[i]!));
+  return tensor(
+    shape,
+    t.exp,
+    index.map((i) => t.data[i]!),
+  );
 }
 
 /** Σ over the axes that input and kernel share and the output lacks; axes that all three share become groups. */
@@ -143,11 +149,22 @@ interface Fused {
 }
 
 /** W·s and b − μ·s with s = γ/√(σ² + ε) along the axis that is normalized. */
-function fuse(cx: LayerContext, e: Equation, kernel: ArrayLike<number>, bias: ArrayLike<number> | undefined, shape: Shape | undefined): Fused | Failed {
+function fuse(
+  cx: LayerContext,
+  e: Equation,
+  kernel: ArrayLike<number>,
+  bias: ArrayLike<number> | undefined,
+  shape: Shape | undefined,
+): Fused | Failed {
   const axis = cx.get("normalize_axes") ?? cx.get("bias_axes");
   const fits = typeof axis === "string" && axis.length === 1 && e.kernel.includes(axis) && e.output.includes(axis);
   if (!fits || !bias || !shape || biasShape(e, axis).join() !== shape.join())
-    return cx.error("QN212", `batch normalization along ${show(axis)} is not supported`, "normalize_axes", "normalize one axis, that of the bias");
+    return cx.error(
+      "QN212",
+      `batch normalization along ${show(axis)} is not supported`,
+      "normalize_axes",
+      "normalize one axis, that of the bias",
+    );
   const norm = readNorm(cx, "gamma", e.size.get(axis)!, EPSILON);
   if (!norm) return undefined;
   const factorShape = [...e.kernel].map((l) => (l === axis ? e.size.get(l)! : 1));

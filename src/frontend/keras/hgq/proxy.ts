@@ -19,7 +19,11 @@ export function fixedPointQuantizer(cx: LayerContext): LayerResult | Failed {
   if (!(overflows as readonly unknown[]).includes(overflow))
     return cx.error("QN204", `the overflow mode ${show(overflow)} is not supported`, "SAT", "use WRAP, SAT, SAT_SYM or SAT_ZERO");
   const shape = cx.get("shape");
-  if (!isArray(shape) || !shape.every((d): d is number => typeof d === "number" && Number.isInteger(d) && d > 0) || sizeOf(shape) > MAX_WEIGHTS)
+  if (
+    !isArray(shape) ||
+    !shape.every((d): d is number => typeof d === "number" && Number.isInteger(d) && d > 0) ||
+    sizeOf(shape) > MAX_WEIGHTS
+  )
     return cx.error("QN200", `\`shape\` must be a list of sizes, not ${show(shape)}`, "shape");
   const [k, b, i] = proxyVariables().map((name) => cx.weight(name, shape)?.values);
   if (!k || !b || !i) return undefined;

@@ -1,11 +1,11 @@
 // HGQ2's quantizers: a QuantizerConfig of the model's JSON with the trained widths of its weights.
 import { type Overflow, overflows, type Rounding, roundings } from "../../../ir/fixed.js";
-import { sizeOf, type Shape, type Tensor, tensorFromNumbers } from "../../../ir/tensor.js";
+import { sizeOf, type Shape, type Tensor } from "../../../ir/tensor.js";
 import { isArray, isObject, type Json, type JsonObject } from "../json.js";
 import { type Failed, type LayerContext, show } from "../layers/context.js";
 import type { Weight } from "../model.js";
 import { quantizerVariables, type Slot } from "./variables.js";
-import { quantizeNumbers, quantizeValue, rint, rounders, typeOf, typesFor, type Widths } from "./widths.js";
+import { exactTensor, quantizeNumbers, quantizeValue, rint, rounders, typeOf, typesFor, type Widths } from "./widths.js";
 
 export interface HgqQuantizer extends Widths {
   readonly what: string;
@@ -47,6 +47,8 @@ export function readHgqQuantizer(cx: LayerContext, json: Json | undefined, key: 
   if (!k || !i || !third) return undefined;
   if (sizeOf(k.shape) !== sizeOf(i.shape) || sizeOf(k.shape) !== sizeOf(third.shape))
     return cx.error("QN207", `the widths of \`${key}\` differ in shape`, key);
+  const sign = k.values.findIndex((v) => v !== 0 && v !== 1);
+  if (sign >= 0) return cx.error("QN208", `\`${key}\`: the width \`k\` is ${k.values[sign]} at index ${sign}, not 0 or 1`, key);
   const ints = Array.from(i.values, rint);
   const fractions = Array.from(third.values, (v, n) => (type === "kif" ? rint(v) : rint(v) - ints[n]!));
   const unlimited = overflow === "WRAP" && config.is_weight === true && config.trainable !== false && (type === "kif" || round === "RND");
@@ -66,9 +68,15 @@ function readModes(cx: LayerContext, config: JsonObject, key: string): Modes | F
   const word = (v: Json | undefined): string => (typeof v === "string" ? v.toUpperCase() : "");
   const round = word(config.round_mode).replace(/^S_/, "");
   const overflow = word(config.overflow_mode).replace(/^SYM$/, "SAT_SYM");
-  if (!(roundings as readonly string[]).includes(round)) return cx.error("QN204", `\`${key}\`: unknown rounding mode ${show(config.round_mode)}`, key);
+  if (!(roundings as readonly string[]).includes(round))
+    return cx.error("QN204", `\`${key}\`: unknown rounding mode ${show(config.round_mode)}`, key);
   if (!(overflows as readonly string[]).includes(overflow))
-    return cx.error("QN204", `\`${key}\`: the overflow mode ${show(config.overflow_mode)} is not supported`, key, "use WRAP, SAT or SAT_SYM");
+    return cx.error(
+      "QN204",
+      `\`${key}\`: the overflow mode ${show(config.overflow_mode)} is not supported`,
+      key,
+      "use WRAP, SAT or SAT_SYM",
+    );
   const scaler = config.scaler ?? 1;
   if (typeof scaler !== "number" || !Number.isInteger(Math.log2(scaler)))
     return cx.error("QN204", `\`${key}\`: scaler is ${show(scaler)}, which is no power of two`, key, "use a power of two, such as 0.5");
@@ -110,7 +118,13 @@ export function applyToNumbers(cx: LayerContext, q: HgqQuantizer, values: ArrayL
   return out?.map((v) => Math.fround(Math.fround(v * q.scaler * factor) + offset));
 }
 
-function roundOnly(cx: LayerContext, q: HgqQuantizer, fractions: readonly number[], values: ArrayLike<number>, shape: Shape): Float64Array | Failed {
+function roundOnly(
+  cx: LayerContext,
+  q: HgqQuantizer,
+  fractions: readonly number[],
+  values: ArrayLike<number>,
+  shape: Shape,
+): Float64Array | Failed {
   // A type of that many fraction bits, only to carry them through the broadcast; its range is not used.
   const types = typesFor(cx, { ...q, types: fractions.map((f) => ({ signed: true, width: 1, int: 1 - f })) }, shape, q.what);
   return types && Float64Array.from(types, (t, i) => rounders[q.round](values[i]! * 2 ** (1 - t.int)) * 2 ** (t.int - 1) + 0);
@@ -119,7 +133,7 @@ function roundOnly(cx: LayerContext, q: HgqQuantizer, fractions: readonly number
 /** A weight after its quantizer, exact. */
 export function quantizedTensor(cx: LayerContext, q: HgqQuantizer | null, values: ArrayLike<number>, shape: Shape): Tensor | Failed {
   const out = q === null ? Float64Array.from(values) : applyToNumbers(cx, q, values, shape);
-  return out && tensorFromNumbers(shape, out);
+  return out && exactTensor(cx, out, shape, q?.what ?? "batch normalization");
 }
 
 /** The input quantizer of a layer with one input. */

@@ -22,17 +22,23 @@ export function qSoftmax(cx: LayerContext): LayerResult | Failed {
     return cx.error("QN212", `a softmax along ${show(json)} is not supported`, "axes", "take it along the last axis");
   const n = shape.at(-1)!;
   const one = [...shape.slice(0, -1), 1];
-  const top = stable ? reshaped(cx, cx.graph.add("maxpool", [reshaped(cx, x, [...shape, 1])], { window: [n], strides: [n] }), one) : undefined;
+  const top = stable
+    ? reshaped(cx, cx.graph.add("maxpool", [reshaped(cx, x, [...shape, 1])], { window: [n], strides: [n] }), one)
+    : undefined;
   const shifted = top === undefined ? x : cx.graph.add("sub", [top, x], {});
   // Without the shift, the layer's own input quantizer bounds the table.
-  const expIn = stable ? required(cx, "exp_iq_conf", "exp_table/iq") : readHgqQuantizer(cx, cx.get("iq_conf"), "iq_conf", { path: "iq" }, false);
+  const expIn = stable
+    ? required(cx, "exp_iq_conf", "exp_table/iq")
+    : readHgqQuantizer(cx, cx.get("iq_conf"), "iq_conf", { path: "iq" }, false);
   const [expOut, invIn, invOut] = [
     required(cx, "exp_oq_conf", "exp_table/oq"),
     required(cx, "inv_iq_conf", "inv_table/iq"),
     required(cx, "inv_oq_conf", "inv_table/oq"),
   ];
   if (!expIn || !expOut || !invIn || !invOut)
-    return expIn === null ? cx.error("QN204", "QSoftmax that is not `stable` needs an input quantizer", "stable", "train with enable_iq") : undefined;
+    return expIn === null
+      ? cx.error("QN204", "QSoftmax that is not `stable` needs an input quantizer", "stable", "train with enable_iq")
+      : undefined;
   const sign = stable ? -1 : 1;
   const powers = tabulated(cx, shifted, expIn, expOut, { key: () => 0, f: () => (v) => Math.exp(Math.fround(sign * v * scale)) });
   const total = powers === undefined ? undefined : sumRows(cx, powers, n);

@@ -34,7 +34,13 @@ export const qConvT =
     const x = cx.input();
     const outputs = cx.integer("filters", 1, MAX_OUTPUTS);
     const windows = windowsOf(cx, rank, "kernel_size", ["valid", "same"]);
-    if (x === undefined || outputs === undefined || !windows || !cx.requires("groups", [1]) || !cx.requires("data_format", ["channels_last"]))
+    if (
+      x === undefined ||
+      outputs === undefined ||
+      !windows ||
+      !cx.requires("groups", [1]) ||
+      !cx.requires("data_format", ["channels_last"])
+    )
       return undefined;
     const channels = cx.shapeOf(x).at(-1)!;
     const n = sizeOf(windows.window) * channels;
@@ -59,7 +65,10 @@ function tableSums(cx: LayerContext, x: number, outputs: number): LayerResult | 
   const norm = stages && normOf(cx, inputs, outputs);
   if (!iq || !oq || !stages || !norm) return undefined;
   const wide = cx.graph.add("resize", [reshaped(cx, x, [...shape, 1])], { factors: [...shape.map(() => 1), outputs] });
-  const network = (pair: number): Real => (v) => norm(runStages(stages, pair, v), pair % outputs);
+  const network =
+    (pair: number): Real =>
+    (v) =>
+      norm(runStages(stages, pair, v), pair % outputs);
   const values = tabulated(cx, wide, iq, oq, { key: (i) => i % pairs, f: (i) => network(i % pairs) });
   if (values === undefined) return undefined;
   const sums = cx.graph.add("sumpool", [values], { window: [inputs], strides: [inputs] });
@@ -69,7 +78,7 @@ function tableSums(cx: LayerContext, x: number, outputs: number): LayerResult | 
 }
 
 export function runStages(stages: readonly Stage[], pair: number, x: number): number {
-  let row = [x];
+  let row = new Array<number>(stages[0]!.from).fill(x);
   for (const { from, to, weights, bias, f } of stages) {
     row = Array.from({ length: to }, (_, j) => {
       let sum = 0;
@@ -87,14 +96,17 @@ export function stagesOf(cx: LayerContext, pairs: number, useBias: boolean): rea
   const f = functionOf(cx, "subnn_activation");
   if (hidden === undefined || width === undefined || !f) return undefined;
   const paths = variablePaths(cx);
-  const named = (kind: string): readonly Weight[] => [...paths].flatMap(([p, w]) => (p.replace(/:\d+$/, "").endsWith(`/${kind}`) ? [w] : []));
+  const named = (kind: string): readonly Weight[] =>
+    [...paths].flatMap(([p, w]) => (p.replace(/:\d+$/, "").endsWith(`/${kind}`) ? [w] : []));
   const [kernels, biases] = [named("kernel"), named("bias")];
   const stages: Stage[] = [];
   for (let i = 0; i <= hidden; i++) {
     const folder = `module/layers/einsum_dense${i === 0 ? "" : `_${i}`}/vars`;
     const weights = (paths.get(`${folder}/0`) ?? kernels[i])?.values;
     const bias = useBias ? (paths.get(`${folder}/1`) ?? biases[i])?.values : undefined;
-    const [from, to] = [i === 0 ? 1 : width, i === hidden ? 1 : width];
+    const to = i === hidden ? 1 : width;
+    // HGQ2 builds the first layer of QEinsumDenseT for d_hl inputs and gives it one, which broadcasts.
+    const from = i > 0 || weights?.length === pairs * width * to ? width : 1;
     const fits = weights?.length === pairs * from * to && (!useBias || bias?.length === pairs * to);
     if (!weights || !fits)
       return cx.error(
@@ -112,7 +124,12 @@ export function stagesOf(cx: LayerContext, pairs: number, useBias: boolean): rea
 /** The batch normalization behind the networks, by output, and its division by √inputs. */
 function normOf(cx: LayerContext, inputs: number, outputs: number): TableNorm | Failed {
   const paths = variablePaths(cx);
-  return tableNorm(cx, inputs, outputs, (name, i) => (paths.get(`bn_module/vars/${i}`) ?? [...paths].find(([p]) => p.endsWith(`/${name}`))?.[1])?.values);
+  return tableNorm(
+    cx,
+    inputs,
+    outputs,
+    (name, i) => (paths.get(`bn_module/vars/${i}`) ?? [...paths].find(([p]) => p.endsWith(`/${name}`))?.[1])?.values,
+  );
 }
 
 export type TableNorm = (y: number, channel: number) => number;

@@ -12,7 +12,12 @@ import { runStages, stagesOf, type TableNorm, tableNorm } from "./table-dense.js
 
 export const einsumTableVariables = ({ config }: KerasLayer): readonly string[] =>
   config.batch_norm === true
-    ? [...(config.bn_scale === false ? [] : ["bn_gamma"]), ...(config.bn_center === false ? [] : ["bn_beta"]), "moving_mean", "moving_variance"]
+    ? [
+        ...(config.bn_scale === false ? [] : ["bn_gamma"]),
+        ...(config.bn_center === false ? [] : ["bn_beta"]),
+        "moving_mean",
+        "moving_variance",
+      ]
     : [];
 
 export function qEinsumDenseT(cx: LayerContext): LayerResult | Failed {
@@ -35,10 +40,18 @@ export function qEinsumDenseT(cx: LayerContext): LayerResult | Failed {
   const values = tabulated(cx, wide, iq, oq, { key: (i) => pairOf[i]!, f: (i) => network(pairOf[i]!) });
   if (values === undefined) return undefined;
   const kept = [...axes].filter((l) => !summed.includes(l)).join("");
-  const moved = transpose(cx, values, [...(kept + summed)].map((l) => axes.indexOf(l)));
+  const moved = transpose(
+    cx,
+    values,
+    [...(kept + summed)].map((l) => axes.indexOf(l)),
+  );
   const n = count(e, summed);
   const sums = n === 1 ? moved : sumRows(cx, reshaped(cx, moved, [...shapeOf(e, kept), n]), n);
-  const ordered = transpose(cx, reshaped(cx, sums, shapeOf(e, kept)), [...e.output].map((l) => kept.indexOf(l)));
+  const ordered = transpose(
+    cx,
+    reshaped(cx, sums, shapeOf(e, kept)),
+    [...e.output].map((l) => kept.indexOf(l)),
+  );
   const result = applyActivation(cx, "activation", ordered, "keras");
   const out = result && !result.host ? outputQuantized(cx, result.value) : undefined;
   return result?.host ? result : out === undefined ? undefined : { value: out };
@@ -100,7 +113,11 @@ export function einsum(cx: LayerContext): LayerResult | Failed {
   const [p, q] = operands.map(({ x, letters }) =>
     reshaped(
       cx,
-      transpose(cx, x, [...order].filter((l) => letters.includes(l)).map((l) => letters.indexOf(l))),
+      transpose(
+        cx,
+        x,
+        [...order].filter((l) => letters.includes(l)).map((l) => letters.indexOf(l)),
+      ),
       [...order].map((l) => (letters.includes(l) ? size.get(l)! : 1)),
     ),
   );

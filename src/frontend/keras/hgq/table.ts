@@ -1,5 +1,6 @@
 // Functions of one variable as tables over the codes of a quantized value, computed in float32 as HGQ2 computes them.
 import { exponent, type FixedType, rangeOf } from "../../../ir/fixed.js";
+import { typeAt } from "../../../ir/ops/op.js";
 import { sizeOf } from "../../../ir/tensor.js";
 import type { Unary } from "../../../ir/unary.js";
 import { isObject, type Json } from "../json.js";
@@ -55,38 +56,74 @@ export function tabulated(cx: LayerContext, x: number, iq: HgqQuantizer, oq: Hgq
   if (!plain) return cx.error("QN204", "a scaled quantizer around a table is not supported");
   const [from, to] = [typesFor(cx, iq, shape, iq.what), typesFor(cx, oq, shape, oq.what)];
   const quantized = from && to && applyQuantizer(cx, iq, x);
-  if (quantized === undefined || !from || !to) return undefined;
+  return quantized === undefined || !from || !to ? undefined : tablesOver(cx, quantized, from, to, oq, by);
+}
+
+/** f of a value whose elements have the types `from`, in the types `to`. */
+function tablesOver(
+  cx: LayerContext,
+  x: number,
+  from: readonly FixedType[],
+  to: readonly FixedType[],
+  modes: Modes,
+  by: ByElement,
+): number | Failed {
   const groups = new Map<string, number[]>();
   const keys = to.map((t, i) => `${by.key(i)} ${t.signed} ${t.width} ${t.int}`);
-  for (const [i, key] of keys.entries()) groups.set(key, [...(groups.get(key) ?? []), i]);
+  for (const [i, key] of keys.entries()) {
+    const members = groups.get(key) ?? [];
+    members.push(i);
+    groups.set(key, members);
+  }
   const tables = new Map<string, Unary>();
   let total = 0;
   for (const [key, members] of groups) {
-    const table = tableOf(cx, members.map((i) => from[i]!), to[members[0]!]!, by.f(members[0]!), oq);
+    const table = tableOf(
+      cx,
+      members.map((i) => from[i]!),
+      to[members[0]!]!,
+      by.f(members[0]!),
+      modes,
+    );
     if (!table) return undefined;
     total += table.params.length;
-    if (total > MAX_TOTAL) return cx.error("QN213", `the tables have more than ${MAX_TOTAL} entries together`, undefined, "train with narrower input quantizers");
+    if (total > MAX_TOTAL)
+      return cx.error(
+        "QN213",
+        `the tables have more than ${MAX_TOTAL} entries together`,
+        undefined,
+        "train with narrower input quantizers",
+      );
     tables.set(key, table);
   }
-  return applyTables(cx, quantized, keys, tables);
+  return applyTables(cx, x, keys, tables);
 }
 
+type Modes = Pick<Widths, "round" | "overflow">;
+
 /** The table over the codes of all these types; values between the codes of a coarser one are in it and never read. */
-function tableOf(cx: LayerContext, from: readonly FixedType[], to: FixedType, f: Real, oq: HgqQuantizer): Unary | Failed {
+function tableOf(cx: LayerContext, from: readonly FixedType[], to: FixedType, f: Real, modes: Modes): Unary | Failed {
   const live = from.filter((t) => t.width > 0);
   const step = live.reduce((e, t) => Math.min(e, exponent(t)), live[0] ? exponent(live[0]) : 0);
   const first = live.reduce((n, t) => Math.min(n, Number(rangeOf(t).lo) * 2 ** (exponent(t) - step)), 0);
   const last = live.reduce((n, t) => Math.max(n, Number(rangeOf(t).hi) * 2 ** (exponent(t) - step)), 0);
   const entries = last - first + 1;
   if (entries > MAX_ENTRIES)
-    return cx.error("QN301", `a table of ${entries} entries is beyond the limit of ${MAX_ENTRIES}`, undefined, "train with narrower input quantizers");
-  const values = Array.from({ length: entries }, (_, n) => quantizeNumber(f(Math.fround((first + n) * 2 ** step)), to, oq.round, oq.overflow));
+    return cx.error(
+      "QN301",
+      `a table of ${entries} entries is beyond the limit of ${MAX_ENTRIES}`,
+      undefined,
+      "train with narrower input quantizers",
+    );
+  const values = Array.from({ length: entries }, (_, n) =>
+    quantizeNumber(f(Math.fround((first + n) * 2 ** step)), to, modes.round, modes.overflow),
+  );
   const bad = values.findIndex((v) => !Number.isFinite(v));
   if (bad >= 0) return cx.error("QN205", `the function is ${values[bad]} at ${(first + bad) * 2 ** step}`, "activation");
   return { name: "table", params: [first * 2 ** step, 2 ** step, ...values], to: { type: to, round: "TRN", overflow: "SAT" } };
 }
 
-/** One lut where all elements share a table; else one for each run of elements that do, along the trailing axes after which tables repeat. */
+/** One lut where all elements share a table; else one for each run that does, along the trailing axes after which tables repeat. */
 function applyTables(cx: LayerContext, x: number, keys: readonly string[], tables: ReadonlyMap<string, Unary>): number {
   const lut = (v: number, key: string): number => cx.graph.add("lut", [v], { f: tables.get(key)! });
   if (tables.size === 1) return lut(x, keys[0]!);
@@ -104,13 +141,23 @@ function applyTables(cx: LayerContext, x: number, keys: readonly string[], table
   return reshaped(cx, transpose(cx, cx.graph.add("concat", parts, { axis: 0 }), [1, 0]), shape);
 }
 
-/** A value in these types. A function that still waits for a type takes the quantizer's, so that it is rounded once. */
+/**
+ * A value in these types. A function that still waits for a type takes the quantizer's, so that it is rounded once: behind a quantizer as
+ * the framework's float32 function, which reaches its limits (tanh 9.1 is 1), and otherwise correctly rounded.
+ */
 export function quantizeResult(cx: LayerContext, x: number, w: Widths, what: string): number | Failed {
   const node = cx.graph.node(x);
   if (node.op !== "lut" || node.attrs.f.to !== undefined) return quantizeValue(cx, x, w, what);
-  const { name, params } = node.attrs.f;
-  const types = typesFor(cx, w, cx.shapeOf(x), what);
+  const shape = cx.shapeOf(x);
+  const types = typesFor(cx, w, shape, what);
   if (!types) return undefined;
+  const { name, params } = node.attrs.f;
+  const operand = cx.graph.node(node.operands[0]!);
+  const f = params.length === 0 && Object.hasOwn(functions, name) ? functions[name] : undefined;
+  if (f && operand.op === "quantize") {
+    const from = types.map((_, i) => typeAt(operand.attrs.to, i, shape.at(-1) ?? 1));
+    if (from.every((t) => t.width <= 16)) return tablesOver(cx, node.operands[0]!, from, types, w, { key: () => 0, f: () => f });
+  }
   const keys = types.map((t) => `${t.signed} ${t.width} ${t.int}`);
   const { round, overflow } = w;
   const tables = new Map(types.map((type, n): [string, Unary] => [keys[n]!, { name, params, to: { type, round, overflow } }]));
@@ -120,7 +167,9 @@ export function quantizeResult(cx: LayerContext, x: number, w: Widths, what: str
 /** The quantizer that must be there. */
 export function required(cx: LayerContext, key: string, path: string, json: Json | undefined = cx.get(key)): HgqQuantizer | Failed {
   const q = readHgqQuantizer(cx, json, key, { path }, false);
-  return q === null ? cx.error("QN204", `\`${key}\`: a table needs quantizers before and after it`, key, "train with enable_iq and enable_oq") : q;
+  return q === null
+    ? cx.error("QN204", `\`${key}\`: a table needs quantizers before and after it`, key, "train with enable_iq and enable_oq")
+    : q;
 }
 
 /** QUnaryFunctionLUT: the activation between its input and its output quantizer. The affine one scales and shifts its input before. */

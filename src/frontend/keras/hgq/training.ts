@@ -1,6 +1,6 @@
-// The training form of HGQ 1: H-layers with trained fraction bits. At inference they round and never overflow, whatever range was calibrated.
+// The training form of HGQ 1: H-layers with trained fraction bits. At inference they round and never overflow, whatever was calibrated.
 import { type FixedType, MAX_WIDTH, type Rounding } from "../../../ir/fixed.js";
-import { broadcastIndex, type Shape, sizeOf, tensorFromNumbers } from "../../../ir/tensor.js";
+import { broadcastIndex, type Shape, sizeOf } from "../../../ir/tensor.js";
 import { isArray, isObject, type Json } from "../json.js";
 import { applyActivation } from "../layers/activation.js";
 import { type Failed, type LayerContext, type LayerResult, show } from "../layers/context.js";
@@ -8,7 +8,7 @@ import { convolve, floatWeights, multiply, type ReadWeights } from "./conv.js";
 import { scaled } from "./linear.js";
 import { variablePaths } from "./variables.js";
 import { quantizeResult } from "./table.js";
-import { rint, rounders } from "./widths.js";
+import { exactTensor, rint, rounders } from "./widths.js";
 
 type Import = (cx: LayerContext) => LayerResult | Failed;
 const f32 = Math.fround;
@@ -29,7 +29,8 @@ function fractionsOf(cx: LayerContext, name: string, key: string): Fractions | F
     return cx.error("QN206", `the weights file has no \`${name}\` for the layer`, undefined, "give the .h5 file that training wrote");
   const clip = conf.bw_clip ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
   const [low, high] = isArray(clip) ? clip : [];
-  if (typeof low !== "number" || typeof high !== "number") return cx.error("QN204", `\`${key}\`: bw_clip must be two numbers, not ${show(clip)}`, key);
+  if (typeof low !== "number" || typeof high !== "number")
+    return cx.error("QN204", `\`${key}\`: bw_clip must be two numbers, not ${show(clip)}`, key);
   const bits = Array.from(weight.values, (v) => rint(Math.min(Math.max(v, low), high)));
   const bad = bits.findIndex((b) => !(Math.abs(b) <= MAX_WIDTH));
   if (bad >= 0) return cx.error("QN208", `\`${name}\` is ${weight.values[bad]} at index ${bad}`);
@@ -59,7 +60,7 @@ function rounded(cx: LayerContext, x: number): number | Failed {
 }
 
 const roundTo = (values: ArrayLike<number>, bits: readonly number[], round: Rounding): Float64Array =>
-  Float64Array.from(values, (v, i) => (rounders[round](f32(v) * 2 ** bits[i]!) / 2 ** bits[i]!) + 0);
+  Float64Array.from(values, (v, i) => rounders[round](f32(v) * 2 ** bits[i]!) / 2 ** bits[i]! + 0);
 
 /** The kernel by kernel_bw, and the bias by the finest activation_bw of its unit. `norm` merges a batch normalization in, in float32. */
 const weightsOf =
@@ -77,10 +78,9 @@ const weightsOf =
     const finest = Array.from({ length: units }, (_, j) =>
       aq.bits.reduce((m, b, i) => (channels === 1 || i % channels === j ? Math.max(m, b) : m), -Infinity),
     );
-    return {
-      kernel: tensorFromNumbers(shape, roundTo(fused.kernel, bits, kq.round)),
-      bias: fused.bias && tensorFromNumbers([units], roundTo(fused.bias, finest, aq.round)),
-    };
+    const kernel = exactTensor(cx, roundTo(fused.kernel, bits, kq.round), shape, "kernel_bw");
+    const bias = kernel && fused.bias && exactTensor(cx, roundTo(fused.bias, finest, aq.round), [units], "activation_bw");
+    return !kernel || (fused.bias && !bias) ? undefined : { kernel, bias };
   };
 
 interface Float {
@@ -127,7 +127,10 @@ export const hQuantize: Import = (cx) => {
 export const hAdd: Import = (cx) => {
   const [first, ...rest] = cx.inputs;
   if (first === undefined) return cx.error("QN210", "the layer has no input");
-  const value = rounded(cx, rest.reduce((sum, x) => cx.add(sum, x), first));
+  const value = rounded(
+    cx,
+    rest.reduce((sum, x) => cx.add(sum, x), first),
+  );
   return value === undefined ? undefined : { value };
 };
 

@@ -2,7 +2,7 @@
 import type { LayerContext } from "../layers/context.js";
 import type { LayerWeights, Weight } from "../model.js";
 
-/** A part of a layer that has variables, such as `iq` or `exp_table/iq`, and which of the unnamed parts it is where the file gives no name. */
+/** A part of a layer that has variables, such as `iq` or `exp_table/iq`, and which of the parts without a name it is in an .h5. */
 export interface Slot {
   readonly path: string;
   readonly unnamed?: number;

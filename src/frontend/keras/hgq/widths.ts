@@ -1,7 +1,16 @@
 // A width per element: HGQ's bit widths as fixed-point types, and their use on values of the graph and on arrays of weights.
-import { type FixedType, MAX_WIDTH, type Overflow, type Rounding, sameType } from "../../../ir/fixed.js";
+import { type FixedType, MAX_WIDTH, type Overflow, printFixed, type Rounding, sameType } from "../../../ir/fixed.js";
 import type { Precision } from "../../../ir/ops/op.js";
-import { broadcastIndex, broadcastShape, printShape, sameShape, type Shape, sizeOf } from "../../../ir/tensor.js";
+import {
+  broadcastIndex,
+  broadcastShape,
+  printShape,
+  sameShape,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  tensorFromNumbers,
+} from "../../../ir/tensor.js";
 import type { Failed, LayerContext } from "../layers/context.js";
 
 /** Types by element of a tensor of `shape`, which broadcasts to what is quantized; one rounding and one overflow mode for all. */
@@ -33,13 +42,18 @@ export function precisionOf(types: readonly FixedType[], shape: Shape): Precisio
   return { per: "element", types };
 }
 
+/** Far beyond what float32 reaches. */
+const MAX_INT = 256;
+const isSane = (t: FixedType): boolean =>
+  Number.isInteger(t.width) && Number.isInteger(t.int) && t.width <= MAX_WIDTH && Math.abs(t.int) <= MAX_INT;
+
 /** Types for each element of a tensor of shape `to`. */
 export function typesFor(cx: LayerContext, w: Widths, to: Shape, what: string): readonly FixedType[] | Failed {
   const broadcast = broadcastShape(w.shape, to);
   if (typeof broadcast === "string" || !sameShape(broadcast, to))
     return cx.error("QN207", `the widths of ${what} have shape ${printShape(w.shape)}, and the values ${printShape(to)}`);
-  const wide = w.types.find((t) => t.width > MAX_WIDTH);
-  if (wide) return cx.error("QN301", `${what} has ${wide.width} bits, beyond the limit of ${MAX_WIDTH}`);
+  const wide = w.types.find((t) => !isSane(t));
+  if (wide) return cx.error("QN301", `${what} has the type ${printFixed(wide)}, beyond the limit of ${MAX_WIDTH} bits or 2^±${MAX_INT}`);
   return Array.from(broadcastIndex(w.shape, to), (i) => w.types[i]!);
 }
 
@@ -83,14 +97,15 @@ export function quantizeNumber(x: number, t: FixedType, round: Rounding, overflo
   return overflow === "SAT_ZERO" ? 0 : y < low ? low : high;
 }
 
+/** A quantized weight as an exact tensor. */
+export function exactTensor(cx: LayerContext, values: Float64Array, shape: Shape, what: string): Tensor | Failed {
+  const bad = values.findIndex((v) => !Number.isFinite(v));
+  if (bad < 0) return tensorFromNumbers(shape, values);
+  return cx.error("QN208", `weight number ${bad} is ${values[bad]} after ${what}`, undefined, "the file is damaged, or training diverged");
+}
+
 /** Weights in these types. */
-export function quantizeNumbers(
-  cx: LayerContext,
-  values: ArrayLike<number>,
-  shape: Shape,
-  w: Widths,
-  what: string,
-): Float64Array | Failed {
+export function quantizeNumbers(cx: LayerContext, values: ArrayLike<number>, shape: Shape, w: Widths, what: string): Float64Array | Failed {
   const types = typesFor(cx, w, shape, what);
   return types && Float64Array.from({ length: sizeOf(shape) }, (_, i) => quantizeNumber(values[i]!, types[i]!, w.round, w.overflow));
 }

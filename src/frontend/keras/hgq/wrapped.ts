@@ -45,7 +45,12 @@ export const several =
 export const averagePow2: Import = (cx) => {
   const [first, ...rest] = cx.inputs;
   if (first === undefined) return cx.error("QN210", "the layer has no input");
-  return { value: cx.scale(rest.reduce((sum, x) => cx.add(sum, x), first), nearestPow2(1 / cx.inputs.length)) };
+  return {
+    value: cx.scale(
+      rest.reduce((sum, x) => cx.add(sum, x), first),
+      nearestPow2(1 / cx.inputs.length),
+    ),
+  };
 };
 
 const nearestPow2 = (x: number): number => 2 ** Math.round(Math.log2(x));

@@ -80,7 +80,12 @@ export const batchnorm =
     const given = isArray(axis) && axis.length === 1 ? axis[0] : axis;
     const along = typeof given === "number" && Number.isInteger(given) ? axisOf(cx, given, x) : undefined;
     if (along === undefined)
-      return cx.error("QN212", `\`axis\` = ${show(axis)} does not name one axis of the input`, "axis", "normalize the channels, which are one axis");
+      return cx.error(
+        "QN212",
+        `\`axis\` = ${show(axis)} does not name one axis of the input`,
+        "axis",
+        "normalize the channels, which are one axis",
+      );
     const n = shape[along]!;
     const norm = normalization(cx, family, n);
     if (!norm) return undefined;

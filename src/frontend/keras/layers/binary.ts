@@ -23,12 +23,22 @@ const levelDense =
     const bias = biasOf(cx, "keras", units);
     const given = cx.get("H") ?? 1;
     const scale = given === "Glorot" ? f(Math.sqrt(1.5 / (features + units))) : given;
-    if (typeof scale !== "number" || !(scale > 0)) return cx.error("QN200", `\`H\` must be a positive number or "Glorot", not ${show(given)}`, "H");
+    if (typeof scale !== "number" || !(scale > 0))
+      return cx.error("QN200", `\`H\` must be a positive number or "Glorot", not ${show(given)}`, "H");
     if (!weight || bias === undefined) return undefined;
-    const levels = tensorFromNumbers(weight.shape, Float64Array.from(weight.values, (w) => level(f(w / scale))));
+    const levels = tensorFromNumbers(
+      weight.shape,
+      Float64Array.from(weight.values, (w) => level(f(w / scale))),
+    );
     // √ factors are no power of two and multiply the sums.
-    const kernel = scale === 1 ? { value: levels } : { value: levels, scale: tensorFromNumbers([units], new Array<number>(units).fill(f(scale))) };
-    return applyActivation(cx, "activation", affine(cx, kernel, bias, (k, b) => cx.graph.add("dense", [x], { kernel: k, bias: b })), "keras");
+    const kernel =
+      scale === 1 ? { value: levels } : { value: levels, scale: tensorFromNumbers([units], new Array<number>(units).fill(f(scale))) };
+    return applyActivation(
+      cx,
+      "activation",
+      affine(cx, kernel, bias, (k, b) => cx.graph.add("dense", [x], { kernel: k, bias: b })),
+      "keras",
+    );
   };
 
 export const binaryDense = levelDense(binarize);

@@ -75,13 +75,19 @@ export class LayerContext {
 
   number(key: string, fallback: number): number | Failed {
     const v = this.get(key) ?? fallback;
-    return typeof v === "number" && Number.isFinite(v) ? v : this.error("QN200", `\`${key}\` must be a finite number, not ${show(v)}`, key);
+    return typeof v === "number" && Number.isFinite(Math.fround(v))
+      ? v
+      : this.error("QN200", `\`${key}\` must be a finite number, not ${show(v)}`, key);
   }
 
   flag(key: string, fallback: boolean): boolean | Failed {
     const v = this.get(key) ?? fallback;
     // Python's 0 and 1 are as good.
-    return typeof v === "boolean" ? v : v === 0 || v === 1 ? v === 1 : this.error("QN200", `\`${key}\` must be true or false, not ${show(v)}`, key);
+    return typeof v === "boolean"
+      ? v
+      : v === 0 || v === 1
+        ? v === 1
+        : this.error("QN200", `\`${key}\` must be true or false, not ${show(v)}`, key);
   }
 
   /** A whole number, or a list of `rank` of them: both forms of kernel_size, strides and their kind. */

@@ -19,8 +19,14 @@ const paddings = (rank: number): readonly Padding[] => (rank === 1 ? ["valid", "
 type FoldingOf = (cx: LayerContext, units: number) => Folding | Failed;
 
 /** The sums of one kernel over a padded input. */
-const convolve = (cx: LayerContext, x: number, { strides, dilations }: Windows, kernel: Tensor, bias: Tensor | undefined, groups: number): number =>
-  cx.graph.add("conv", [x], { kernel, bias, strides, dilations, groups });
+const convolve = (
+  cx: LayerContext,
+  x: number,
+  { strides, dilations }: Windows,
+  kernel: Tensor,
+  bias: Tensor | undefined,
+  groups: number,
+): number => cx.graph.add("conv", [x], { kernel, bias, strides, dilations, groups });
 
 /** `folding` is what a folded batch normalization does to the weights. */
 export const conv =
@@ -85,7 +91,12 @@ export const separable =
   };
 
 /** What all convolutions do around their kernel: input, window, order of axes, activation. */
-function layer(cx: LayerContext, rank: number, family: Family, body: (x: number, windows: Windows) => number | Failed): LayerResult | Failed {
+function layer(
+  cx: LayerContext,
+  rank: number,
+  family: Family,
+  body: (x: number, windows: Windows) => number | Failed,
+): LayerResult | Failed {
   const x = cx.input();
   const windows = windowsOf(cx, rank, "kernel_size", paddings(rank));
   if (x === undefined || !windows) return undefined;

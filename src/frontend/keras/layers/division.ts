@@ -21,15 +21,39 @@ const bitsOf = (n: number): number => Math.ceil(Math.log2(n));
  * 2^(e − ⌈log2 n⌉ − 2 − FINER). k/n is either on every grid of a quantizer's ties or at least 2^(e − FINER)/n away from it, so that the
  * rounding moves no quotient onto or over a tie. Where the steps of x are unknown the factor is float32's 1/n.
  */
-export function divide(cx: LayerContext, x: number, { shape, values }: { readonly shape: Shape; readonly values: readonly number[] }): number {
+export function divide(
+  cx: LayerContext,
+  x: number,
+  { shape, values }: { readonly shape: Shape; readonly values: readonly number[] },
+): number {
   if (values.every((n) => n === 1)) return x;
-  if (values.every(isPo2)) return cx.mul(x, cx.constant(tensorFromNumbers(shape, values.map((n) => 1 / n))));
+  if (values.every(isPo2))
+    return cx.mul(
+      x,
+      cx.constant(
+        tensorFromNumbers(
+          shape,
+          values.map((n) => 1 / n),
+        ),
+      ),
+    );
   const grid = gridOf(cx, x);
   const extra = bitsOf(Math.max(...values)) + 2 + FINER;
   const precision = grid === undefined ? Number.POSITIVE_INFINITY : grid.bits + extra + 2;
-  if (!grid || precision > 50) return cx.mul(x, cx.float(shape, values.map((n) => 1 / n), x));
+  if (!grid || precision > 50)
+    return cx.mul(
+      x,
+      cx.float(
+        shape,
+        values.map((n) => 1 / n),
+        x,
+      ),
+    );
   // Within 2^-(precision + 1) of 1/n: the product is less than an eighth of a step off.
-  const factor = tensorFromNumbers(shape, values.map((n) => Math.round(2 ** precision / n) / 2 ** precision));
+  const factor = tensorFromNumbers(
+    shape,
+    values.map((n) => Math.round(2 ** precision / n) / 2 ** precision),
+  );
   const width = grid.bits + extra + 1;
   const to = { signed: true, width, int: width + grid.exp - extra };
   return cx.graph.add("quantize", [cx.mul(x, cx.constant(factor))], { to, round: "RND", overflow: "SAT" });

@@ -25,7 +25,8 @@ export function parseEinsum(equation: string, rank: number): Einsum | string {
   const dots = [left, right, outLeft, outRight].map((d) => d !== undefined);
   if ((dots[0] && dots[1]) || dots[0] !== dots[2] || dots[1] !== dots[3]) return "has its dots in different places";
   const hidden = rank + 1 - from!.length;
-  if (hidden < 0 || (hidden !== 0 && !dots[0] && !dots[1])) return `names ${from!.length} axes of an input that has ${rank + 1} with the batch`;
+  if (hidden < 0 || (hidden !== 0 && !dots[0] && !dots[1]))
+    return `names ${from!.length} axes of an input that has ${rank + 1} with the batch`;
   // Names that no letter can have stand for the axes that the dots cover.
   const covered = dots[0] || dots[1] ? Array.from({ length: hidden }, (_, i) => `…${i}`) : [];
   const expand = (letters: string): string[] => (dots[0] ? [...covered, ...letters] : [...letters, ...covered]);
@@ -34,14 +35,20 @@ export function parseEinsum(equation: string, rank: number): Einsum | string {
   if (batch === undefined || batch !== output[0] || kernel!.includes(batch)) return "does not keep the batch as the first axis";
   const names = { input: input.slice(1), kernel: [...kernel!], output: output.slice(1) };
   if ([input, names.kernel, output].some((list) => new Set(list).size !== list.length)) return "names an axis of a tensor twice";
-  const lost = [...names.input, ...names.kernel].find((a) => !names.output.includes(a) && !(names.input.includes(a) && names.kernel.includes(a)));
+  const lost = [...names.input, ...names.kernel].find(
+    (a) => !names.output.includes(a) && !(names.input.includes(a) && names.kernel.includes(a)),
+  );
   if (lost !== undefined) return `sums over \`${lost}\`, which only one of the tensors has`;
   const made = names.output.find((a) => !names.input.includes(a) && !names.kernel.includes(a));
   return made === undefined ? names : `has \`${made}\` in the result only`;
 }
 
 /** Sizes of the kernel's axes: those of the input, or of the layer's `output_shape`. */
-export function einsumSizes({ input, kernel, output }: Einsum, x: readonly number[], outputShape: readonly (number | null)[]): readonly (number | undefined)[] {
+export function einsumSizes(
+  { input, kernel, output }: Einsum,
+  x: readonly number[],
+  outputShape: readonly (number | null)[],
+): readonly (number | undefined)[] {
   // Axes that the dots cover may be left out.
   const axes = outputShape.length === output.length ? output : output.filter((a) => !a.startsWith("…"));
   return kernel.map((a) => x[input.indexOf(a)] ?? outputShape[axes.indexOf(a)] ?? undefined);
@@ -58,25 +65,50 @@ export function einsumProduct(cx: LayerContext, x: number, names: Einsum, kernel
   const rest = input.filter((a) => !names.kernel.includes(a));
   const sizes = (axes: readonly string[]): number[] => axes.map(size);
   const count = (axes: readonly string[]): number => sizeOf(sizes(axes));
-  const ordered = transpose(cx, x, [...rest, ...shared, ...summed].map((a) => input.indexOf(a)));
-  const arranged = permuted(kernel, [...summed, ...shared, ...free].map((a) => names.kernel.indexOf(a)));
+  const ordered = transpose(
+    cx,
+    x,
+    [...rest, ...shared, ...summed].map((a) => input.indexOf(a)),
+  );
+  const arranged = permuted(
+    kernel,
+    [...summed, ...shared, ...free].map((a) => names.kernel.indexOf(a)),
+  );
   const groups = count(shared);
   const flat = reshaped(cx, ordered, [...sizes(rest), ...(groups > 1 ? [1] : []), groups * count(summed)]);
   const units = groups * count(free);
   const product =
     groups > 1
-      ? cx.graph.add("conv", [flat], { kernel: { ...arranged, shape: [1, count(summed), units] }, bias: undefined, strides: [1], dilations: [1], groups })
+      ? cx.graph.add("conv", [flat], {
+          kernel: { ...arranged, shape: [1, count(summed), units] },
+          bias: undefined,
+          strides: [1],
+          dilations: [1],
+          groups,
+        })
       : cx.graph.add("dense", [flat], { kernel: { ...arranged, shape: [count(summed), units] }, bias: undefined });
   const axes = [...rest, ...shared, ...free];
-  return transpose(cx, reshaped(cx, product, sizes(axes)), output.map((a) => axes.indexOf(a)));
+  return transpose(
+    cx,
+    reshaped(cx, product, sizes(axes)),
+    output.map((a) => axes.indexOf(a)),
+  );
 }
 
 /** Axis d of the result is axis order[d] of the tensor. */
 function permuted(t: Tensor, order: readonly number[]): Tensor {
   const step = t.shape.map((_, d) => sizeOf(t.shape.slice(d + 1)));
-  const index = order.reduce<number[]>((all, d) => all.flatMap((i) => Array.from({ length: t.shape[d]! }, (_, n) => i + n * step[d]!)), [0]);
+  const index = order.reduce<number[]>(
+    (all, d) => all.flatMap((i) => Array.from({ length: t.shape[d]! }, (_, n) => i + n * step[d]!)),
+    [0],
+  );
   const { type, real } = t;
-  return tensor(order.map((d) => t.shape[d]!), t.exp, index.map((i) => t.data[i]!), { ...(type ? { type } : {}), ...(real ? { real } : {}) });
+  return tensor(
+    order.map((d) => t.shape[d]!),
+    t.exp,
+    index.map((i) => t.data[i]!),
+    { ...(type ? { type } : {}), ...(real ? { real } : {}) },
+  );
 }
 
 /** Shape of a bias along some of the output's axes, with ones between and after them. */

@@ -144,6 +144,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   ...Object.fromEntries(["SimpleRNN", "LSTM", "GRU", "RNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D"].flatMap((n) => [n, `Q${n}`]).map((n) => [n, RECURRENT])),
   ...Object.fromEntries(["Attention", "AdditiveAttention", "MultiHeadAttention", "GroupQueryAttention"].map((n) => [n, ATTENTION])),
   ...Object.fromEntries(["Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose", "QConv2DTranspose"].map((n) => [n, TRANSPOSED])),
+  ...Object.fromEntries(["Sequential", "Functional", "Model"].map((n) => [n, "a model inside a wrapper: wrap its layers one by one"])),
   Embedding: "give the network the embedded vectors as its input: an embedding is a table that the host can read",
 };
 /** Python packages whose classes the table above means. A class of the same name from elsewhere is another class. */
@@ -174,6 +175,6 @@ export function importLayer(cx: LayerContext): LayerResult | Failed {
     "QN201",
     `unknown or unsupported layer class \`${shown}\``,
     undefined,
-    `${guess === undefined ? "" : `did you mean \`${guess}\`? `}supported: ${Object.keys(table).join(", ")}`,
+    `${guess === undefined ? "" : `did you mean \`${guess}\`? `}spec/keras.md lists the layers that are supported`,
   );
 }

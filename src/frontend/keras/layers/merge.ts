@@ -3,7 +3,7 @@ import { sizeOf } from "../../../ir/tensor.js";
 import { isArray } from "../json.js";
 import { type Failed, type LayerContext, type LayerResult, show } from "./context.js";
 import { divide } from "./division.js";
-import { axisOf, reshaped, transpose } from "./spatial.js";
+import { axisOf, MAX_ELEMENTS, reshaped, tooLarge, transpose } from "./spatial.js";
 
 type Merge = (cx: LayerContext) => LayerResult | Failed;
 type Binary = "add" | "sub" | "mul" | "max" | "min";
@@ -16,7 +16,8 @@ function several(cx: LayerContext, least = 1): readonly number[] | Failed {
 /** Pairs, then pairs of pairs: the depth is logarithmic, and exact sums do not depend on the order. */
 function combine(cx: LayerContext, op: Binary, values: readonly number[]): number {
   let row = values;
-  while (row.length > 1) row = row.flatMap((v, i) => (i % 2 === 1 ? [] : [i + 1 < row.length ? cx.graph.add(op, [v, row[i + 1]!], {}) : v]));
+  while (row.length > 1)
+    row = row.flatMap((v, i) => (i % 2 === 1 ? [] : [i + 1 < row.length ? cx.graph.add(op, [v, row[i + 1]!], {}) : v]));
   return row[0]!;
 }
 
@@ -44,27 +45,30 @@ export const concatenate: Merge = (cx) => {
   const axis = cx.get("axis") ?? -1;
   if (!inputs) return undefined;
   const along = typeof axis === "number" && Number.isInteger(axis) ? axisOf(cx, axis, inputs[0]!) : undefined;
-  if (along === undefined) return cx.error("QN212", `\`axis\` = ${show(axis)} is no axis of the inputs`, "axis", "the batch cannot be concatenated");
+  if (along === undefined)
+    return cx.error("QN212", `\`axis\` = ${show(axis)} is no axis of the inputs`, "axis", "the batch cannot be concatenated");
   return { value: inputs.length === 1 ? inputs[0]! : cx.graph.add("concat", inputs, { axis: along }) };
 };
 
 /** The inner product over one axis of each input; the other axes of both remain, first those of the first. */
 export const dot: Merge = (cx) => {
   const [a, b, ...rest] = cx.inputs;
-  if (a === undefined || b === undefined || rest.length > 0) return cx.error("QN210", `the layer takes two inputs and is given ${cx.inputs.length}`);
+  if (a === undefined || b === undefined || rest.length > 0)
+    return cx.error("QN210", `the layer takes two inputs and is given ${cx.inputs.length}`);
   const normalize = cx.flag("normalize", false);
   if (normalize === undefined) return undefined;
-  if (normalize)
-    return cx.error("QN212", "`normalize` of Dot is not supported", "normalize", "put a UnitNormalization before each input");
+  if (normalize) return cx.error("QN212", "`normalize` of Dot is not supported", "normalize", "put a UnitNormalization before each input");
   const json = cx.get("axes") ?? -1;
   const axes = isArray(json) ? json : [json, json];
   const [p, q] = [a, b].map((x, i) => (typeof axes[i] === "number" && Number.isInteger(axes[i]) ? axisOf(cx, axes[i], x) : undefined));
-  if (axes.length !== 2 || p === undefined || q === undefined) return cx.error("QN212", `\`axes\` = ${show(json)} does not name one axis of each input`, "axes");
+  if (axes.length !== 2 || p === undefined || q === undefined)
+    return cx.error("QN212", `\`axes\` = ${show(json)} does not name one axis of each input`, "axes");
   const [n, m] = [cx.shapeOf(a)[p]!, cx.shapeOf(b)[q]!];
   if (n !== m) return cx.error("QN209", `the axes of the inner product have ${n} and ${m} elements`, "axes");
   const left = axisLast(cx, a, p);
   const right = axisLast(cx, b, q);
   const [rows, columns] = [sizeOf(left.others), sizeOf(right.others)];
+  if (rows * columns * n > MAX_ELEMENTS) return tooLarge(cx, rows * columns * n);
   const products = cx.mul(reshaped(cx, left.value, [rows, 1, n]), reshaped(cx, right.value, [1, columns, n]));
   const shape = [...left.others, ...right.others];
   return { value: reshaped(cx, sumLastAxis(cx, products), shape.length === 0 ? [1] : shape) };

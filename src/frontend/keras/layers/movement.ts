@@ -44,7 +44,13 @@ export const permute: Import = (cx) => {
   const dims = cx.sizes("dims", rank, 1, rank);
   if (!dims) return undefined;
   if (new Set(dims).size !== rank) return cx.error("QN209", `\`dims\` = ${show(cx.get("dims"))} does not name each axis once`, "dims");
-  return { value: transpose(cx, x, dims.map((d) => d - 1)) };
+  return {
+    value: transpose(
+      cx,
+      x,
+      dims.map((d) => d - 1),
+    ),
+  };
 };
 
 /** One number for all sides, one for both sides of each axis, or a pair for each axis. For one axis a plain pair. */
@@ -55,7 +61,8 @@ function sidesOf(cx: LayerContext, key: string, rank: number): Pads | Failed {
     if (isCount(v)) return [v, v];
     return isArray(v) && v.length === 2 && isCount(v[0]) && isCount(v[1]) ? [v[0], v[1]] : undefined;
   };
-  const list = rank === 1 ? [pairOf(json)] : isArray(json) ? json.map(pairOf) : new Array<ReturnType<typeof pairOf>>(rank).fill(pairOf(json));
+  const list =
+    rank === 1 ? [pairOf(json)] : isArray(json) ? json.map(pairOf) : new Array<ReturnType<typeof pairOf>>(rank).fill(pairOf(json));
   if (list.length === rank && list.every((p) => p !== undefined)) return list;
   return cx.error("QN200", `\`${key}\` must be a number, or for each of ${rank} axes a number or a pair, not ${show(json)}`, key);
 }
@@ -100,8 +107,20 @@ export const upsampling =
   (cx) => {
     const x = cx.input();
     const size = cx.sizes("size", rank, 1, MAX_SIZE, 2);
-    if (x === undefined || !size || !cx.requires("interpolation", ["nearest"], "nearest repeats elements; others would need a convolution")) return undefined;
-    return result(channelsLast(cx, x, rank, (y) => resized(cx, y, [...cx.shapeOf(y).slice(0, -rank - 1).map(() => 1), ...size, 1])));
+    if (x === undefined || !size || !cx.requires("interpolation", ["nearest"], "nearest repeats elements; others would need a convolution"))
+      return undefined;
+    return result(
+      channelsLast(cx, x, rank, (y) =>
+        resized(cx, y, [
+          ...cx
+            .shapeOf(y)
+            .slice(0, -rank - 1)
+            .map(() => 1),
+          ...size,
+          1,
+        ]),
+      ),
+    );
   };
 
 export const repeatVector: Import = (cx) => {

@@ -40,12 +40,12 @@ export const piecewise: Readonly<Record<string, (cx: LayerContext, x: number) =>
 };
 
 /** x where it is greater than the threshold, else 0. */
-const gated = (cx: LayerContext, x: number, threshold: number): number => cx.mul(x, above(cx, x, Math.fround(threshold)));
+const gated = (cx: LayerContext, x: number, threshold: number): number => cx.mul(x, above(cx, x, threshold));
 
-/** A number as Keras 3 writes it, or the numpy scalar of Keras 2. */
+/** A number as Keras 3 writes it, or the numpy scalar of Keras 2, in float32. */
 export function plainNumber(v: Json | undefined): number | undefined {
   if (isObject(v) && isObject(v.config)) return plainNumber(v.config.value);
-  return v === null || v === undefined ? undefined : typeof v === "number" ? v : Number.NaN;
+  return v === null || v === undefined ? undefined : typeof v === "number" ? Math.fround(v) : Number.NaN;
 }
 
 /** clip(x·[x > threshold], 0, max_value) − negative_slope·max(threshold − x, 0), without the clip where neither bound is given. */
@@ -59,9 +59,9 @@ export const reluLayer: Import = (cx) => {
     return cx.error("QN200", "max_value and negative_slope must be finite and not negative, threshold finite", "max_value");
   if (threshold === 0 && top === undefined) return { value: leaky(cx, x, slope) };
   const positive = threshold === 0 ? cx.max(x, cx.scalar(0)) : gated(cx, x, threshold);
-  const capped = top === undefined ? positive : clip(cx, positive, 0, Math.fround(top));
+  const capped = top === undefined ? positive : clip(cx, positive, 0, top);
   if (slope === 0) return { value: capped };
-  const under = cx.min(threshold === 0 ? x : cx.add(x, cx.scalar(-Math.fround(threshold))), cx.scalar(0));
+  const under = cx.min(threshold === 0 ? x : cx.add(x, cx.scalar(-threshold)), cx.scalar(0));
   return { value: cx.add(capped, scaledBy(cx, under, slope)) };
 };
 
@@ -77,7 +77,8 @@ export const thresholdedRelu: Import = (cx) => {
   const x = cx.input();
   const theta = plainNumber(cx.get("theta")) ?? 1;
   if (x === undefined) return undefined;
-  if (!(Number.isFinite(theta) && theta >= 0)) return cx.error("QN200", `\`theta\` must be a number from 0, not ${show(cx.get("theta"))}`, "theta");
+  if (!(Number.isFinite(theta) && theta >= 0))
+    return cx.error("QN200", `\`theta\` must be a number from 0, not ${show(cx.get("theta"))}`, "theta");
   return { value: theta === 0 ? cx.max(x, cx.scalar(0)) : gated(cx, x, theta) };
 };
 
@@ -88,7 +89,10 @@ export const prelu: Import = (cx) => {
   const shared = cx.get("shared_axes") ?? [];
   const axes = Array.isArray(shared) ? shared : [shared];
   const shape = cx.shapeOf(x);
-  const alpha = cx.weight("alpha", shape.map((n, d) => (axes.includes(d + 1) ? 1 : n)));
+  const alpha = cx.weight(
+    "alpha",
+    shape.map((n, d) => (axes.includes(d + 1) ? 1 : n)),
+  );
   if (!alpha) return undefined;
   const zero = cx.scalar(0);
   const slope = cx.constant(realTensor(alpha.shape, alpha.values));

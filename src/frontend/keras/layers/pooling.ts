@@ -61,7 +61,16 @@ function countsOf({ window, strides }: Windows, pads: Pads, input: Shape, positi
 
 /** QKeras: the average times the window's area, which is the sum again, times the quantized 1/area. */
 function quantizedAverage(cx: LayerContext, sums: number, { shape, values }: Counts, area: number): number | Failed {
-  const whole = values.every((n) => n === area) ? sums : cx.mul(sums, cx.float(shape, values.map((n) => area / n), sums));
+  const whole = values.every((n) => n === area)
+    ? sums
+    : cx.mul(
+        sums,
+        cx.float(
+          shape,
+          values.map((n) => area / n),
+          sums,
+        ),
+      );
   const quantizer = cx.quantizer("average_quantizer");
   if (quantizer === undefined) return undefined;
   if (quantizer === null) return cx.mul(whole, cx.float([], [1 / area], whole));

@@ -18,10 +18,12 @@ export const rescaling = (cx: LayerContext): LayerResult | Failed => {
   const [scale, offset] = (["scale", "offset"] as const).map((key) => {
     const list = numbersIn(cx.get(key) ?? Number(key === "scale"));
     const fits = (list.length === 1 || list.length === channels) && list.every(Number.isFinite);
-    return fits ? list : cx.error("QN200", `\`${key}\` must be a number, or one for each of ${channels} channels, not ${show(cx.get(key))}`, key);
+    return fits
+      ? list
+      : cx.error("QN200", `\`${key}\` must be a number, or one for each of ${channels} channels, not ${show(cx.get(key))}`, key);
   });
   if (!scale || !offset) return undefined;
-  const scaled = scale.length === 1 ? scaledBy(cx, x, f(scale[0]!)) : cx.mul(x, cx.float([channels], scale, x));
+  const scaled = scale.length === 1 ? scaledBy(cx, x, scale[0]!) : cx.mul(x, cx.float([channels], scale, x));
   if (offset.every((t) => t === 0)) return { value: scaled };
   return { value: cx.add(scaled, cx.float(offset.length === 1 ? [] : [channels], offset, scaled)) };
 };
@@ -43,12 +45,30 @@ export const normalization = (cx: LayerContext): LayerResult | Failed => {
     const list = numbersIn(given);
     if ((list.length !== 1 && list.length !== size) || !list.every(Number.isFinite))
       return cx.error("QN200", `\`${name}\` must hold ${size} finite numbers, not ${show(given)}`, name);
-    return Float64Array.from({ length: size }, (_, i) => f(list[i % list.length]!));
+    return Float64Array.from({ length: size }, (_, i) => list[i % list.length]!);
   };
   const [mean, variance] = [statistic("mean"), statistic("variance")];
   if (!mean || !variance) return undefined;
   const bad = variance.findIndex((v) => v < 0);
   if (bad >= 0) return cx.error("QN208", `variance is ${variance[bad]} at index ${bad}: its root does not exist`, "variance");
-  const centred = cx.add(x, cx.constant(realTensor(kept, mean.map((m) => -m))));
-  return { value: cx.mul(centred, cx.constant(realTensor(kept, variance.map((v) => f(1 / Math.max(f(Math.sqrt(v)), EPSILON)))))) };
+  const centred = cx.add(
+    x,
+    cx.constant(
+      realTensor(
+        kept,
+        mean.map((m) => -m),
+      ),
+    ),
+  );
+  return {
+    value: cx.mul(
+      centred,
+      cx.constant(
+        realTensor(
+          kept,
+          variance.map((v) => f(1 / Math.max(f(Math.sqrt(v)), EPSILON))),
+        ),
+      ),
+    ),
+  };
 };

@@ -61,15 +61,11 @@ export const spatialShape = (cx: LayerContext, x: number, rank: number): Shape =
  * Runs `body` on a value with its channels last. A channels_first model, whose values are [channels, spatial…], is transposed before and after;
  * kernels are laid out alike in both.
  */
-export function channelsLast(
-  cx: LayerContext,
-  x: number,
-  rank: number,
-  body: (x: number) => number | Failed,
-): number | Failed {
+export function channelsLast(cx: LayerContext, x: number, rank: number, body: (x: number) => number | Failed): number | Failed {
   const shape = cx.shapeOf(x);
   const format = cx.get("data_format") ?? "channels_last";
-  if (format !== "channels_last" && format !== "channels_first") return cx.error("QN212", `\`data_format\` = ${show(format)} is not known`, "data_format");
+  if (format !== "channels_last" && format !== "channels_first")
+    return cx.error("QN212", `\`data_format\` = ${show(format)} is not known`, "data_format");
   if (shape.length < rank + 1)
     return cx.error("QN209", `the layer slides over ${rank} axes of an input with channels, and is given the shape ${printShape(shape)}`);
   if (format === "channels_last") return body(x);

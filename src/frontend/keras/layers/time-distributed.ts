@@ -19,7 +19,8 @@ export function timeDistributed(
   const layer = { ...inner, part: "layer" };
   const at = (input: number): LayerContext => new LayerContext(cx.model, layer, [input], cx.graph, cx.reporter, cx.last);
   const [steps, ...rest] = cx.shapeOf(x);
-  if (steps === undefined || rest.length === 0) return cx.error("QN209", "the layer needs an input with a time axis and at least one other");
+  if (steps === undefined || rest.length === 0)
+    return cx.error("QN209", "the layer needs an input with a time axis and at least one other");
   if (leading(layer)) return apply(at(x));
   if (steps > MAX_STEPS) return cx.error("QN213", `the layer has ${steps} time steps; the limit for a ${layer.className} is ${MAX_STEPS}`);
   const results: LayerResult[] = [];
@@ -29,5 +30,12 @@ export function timeDistributed(
     if (!result) return undefined;
     results.push({ ...result, value: reshaped(cx, result.value, [1, ...cx.shapeOf(result.value)]) });
   }
-  return { ...results[0]!, value: cx.graph.add("concat", results.map((r) => r.value), { axis: 0 }) };
+  return {
+    ...results[0]!,
+    value: cx.graph.add(
+      "concat",
+      results.map((r) => r.value),
+      { axis: 0 },
+    ),
+  };
 }
