@@ -6,8 +6,16 @@ const WIDTH = 8;
 /** Layers of 8 units in residual groups of five lines, until the text has `lines` lines; the files of its project. */
 export function longNetwork(lines: number): ReadonlyMap<string, Uint8Array> {
   const arrays = new Map<string, NpyArray>();
-  const text = ["// A long network.", "let act = ufixed<6,2,RND_CONV,SAT>", "", "network long {", '  weights "long.npz"', `  input x0: fixed<8,3>[${WIDTH}]`];
-  const weights = (size: number, seed: number): Float32Array => Float32Array.from({ length: size }, (_, i) => (((i * 37 + seed * 11) % 29) - 14) / 16);
+  const text = [
+    "// A long network.",
+    "let act = ufixed<6,2,RND_CONV,SAT>",
+    "",
+    "network long {",
+    '  weights "long.npz"',
+    `  input x0: fixed<8,3>[${WIDTH}]`,
+  ];
+  const weights = (size: number, seed: number): Float32Array =>
+    Float32Array.from({ length: size }, (_, i) => (((i * 37 + seed * 11) % 29) - 14) / 16);
   let n = 0;
   // Three lines stand behind the last group.
   while (text.length + 5 <= lines - 2) {

@@ -43,7 +43,9 @@ interface Timed {
 }
 
 function check(folder: string, runs: number): Timed {
-  const r = spawnSync(process.execPath, ["--input-type=module", "-e", checker, folder, pathToFileURL(dist).href, String(runs)], { encoding: "utf8" });
+  const r = spawnSync(process.execPath, ["--input-type=module", "-e", checker, folder, pathToFileURL(dist).href, String(runs)], {
+    encoding: "utf8",
+  });
   if (r.status !== 0) throw new Error(r.stderr);
   return JSON.parse(r.stdout) as Timed;
 }
@@ -53,10 +55,16 @@ function checking(folder: string): void {
   const cold = Array.from({ length: 7 }, () => check(folder, 1));
   const first = cold.map((t) => t.out[0]![0]);
   const loading = median(cold.map((t) => t.loaded));
-  show("a .qnn of 2,000 lines checked, new process, with loading", `${median(first).toFixed(0)} ms (best ${sorted(first)[0]!.toFixed(0)}), ${median(cold.map((t) => t.out[0]![1])).toFixed(0)} ms CPU`);
+  show(
+    "a .qnn of 2,000 lines checked, new process, with loading",
+    `${median(first).toFixed(0)} ms (best ${sorted(first)[0]!.toFixed(0)}), ${median(cold.map((t) => t.out[0]![1])).toFixed(0)} ms CPU`,
+  );
   show("  of it loading the frontend", `${loading.toFixed(0)} ms`);
   const warm = check(folder, 40).out.slice(20);
-  show("the same in a warm process", `${median(warm.map((t) => t[0])).toFixed(0)} ms, ${median(warm.map((t) => t[1])).toFixed(0)} ms CPU   target < 200 ms`);
+  show(
+    "the same in a warm process",
+    `${median(warm.map((t) => t[0])).toFixed(0)} ms, ${median(warm.map((t) => t[1])).toFixed(0)} ms CPU   target < 200 ms`,
+  );
 }
 
 async function editing(folder: string): Promise<void> {
@@ -79,14 +87,20 @@ async function editing(folder: string): Promise<void> {
       const answer = client.next("textDocument/publishDiagnostics");
       const start = performance.now();
       const at = { line, character: 4 };
-      client.notify("textDocument/didChange", { textDocument: { uri, version }, contentChanges: [{ range: { start: at, end: at }, text: "x" }] });
+      client.notify("textDocument/didChange", {
+        textDocument: { uri, version },
+        contentChanges: [{ range: { start: at, end: at }, text: "x" }],
+      });
       await answer;
       times.push(performance.now() - start);
       const lines = text.split("\n");
       lines[line] = `${lines[line]!.slice(0, 4)}x${lines[line]!.slice(4)}`;
       text = lines.join("\n");
     }
-    show("language server, a change in a file of 500 lines", `${median(times.slice(20)).toFixed(0)} ms; the first ${times[0]!.toFixed(0)} ms   target < 50 ms`);
+    show(
+      "language server, a change in a file of 500 lines",
+      `${median(times.slice(20)).toFixed(0)} ms; the first ${times[0]!.toFixed(0)} ms   target < 50 ms`,
+    );
     await client.request("shutdown", null);
     client.notify("exit", null);
   } finally {

@@ -33,13 +33,20 @@ export function wishesOf(settings: QnnSettings, asked: Options, reporter: Report
   }
   for (const part of [verilog.part, hls.part]) {
     if (part && !isPart(part.value))
-      return reporter.error("QN812", `\`part\` must be the name of a device, and \`${printable(part.value)}\` is none`, { at: part.at, help: partHelp });
+      return reporter.error("QN812", `\`part\` must be the name of a device, and \`${printable(part.value)}\` is none`, {
+        at: part.at,
+        help: partHelp,
+      });
   }
   if (quantize?.data) {
-    reporter.warn("QN814", "`quantize` is not carried out: the network is built with the precisions that this file writes, `auto` ones as --width says", {
-      at: quantize.data.at,
-      help: "write a type where a value should be narrower; remove the block, or leave it for a version of qnnc that quantizes",
-    });
+    reporter.warn(
+      "QN814",
+      "`quantize` is not carried out: the network is built with the precisions that this file writes, `auto` ones as --width says",
+      {
+        at: quantize.data.at,
+        help: "write a type where a value should be narrower; remove the block, or leave it for a version of qnnc that quantizes",
+      },
+    );
   }
   const { clock } = verilog;
   const pipeline: Set<Pipelining> | undefined = set(verilog.latency, (stages) => ({ stages })) ?? set(clock, (ns) => ({ clock: ns }));
@@ -56,7 +63,9 @@ export function wishesOf(settings: QnnSettings, asked: Options, reporter: Report
     hlsStyle: hls.style,
     vectorsFile: asksVectors ? undefined : set(vectors, (value) => ({ value, at: vectors!.at })),
   };
-  const own = Object.entries(found).filter(([key, s]) => s !== undefined && asked[key as keyof Options] === undefined) as readonly (readonly [string, Set<unknown>])[];
+  const own = Object.entries(found).filter(
+    ([key, s]) => s !== undefined && asked[key as keyof Options] === undefined,
+  ) as readonly (readonly [string, Set<unknown>])[];
   return {
     options: Object.fromEntries(own.map(([key, s]) => [key, s.value])),
     origins: Object.fromEntries(own.map(([key, s]) => [key, s.at])),

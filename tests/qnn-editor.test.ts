@@ -66,9 +66,19 @@ editor("completion: attributes of the call, names, statements, settings", async 
   assert.equal(inCall.slice(0, 3), ["kernel: ", "bias: ", "units: "]);
   for (const label of ["fc", "x", "act", "twice", "relu", "fixed", "auto"]) assert.ok(inCall.includes(label), label);
   assert.equal((await labels(text, "twice(relu(fc), ")).slice(0, 2), ["x: ", "t: "]);
-  for (const label of ["conv2d", "depthwise1d", "maxpool2d", "global_avgpool", "concat", "transpose", "gelu"]) assert.ok(inCall.includes(label), label);
+  for (const label of ["conv2d", "depthwise1d", "maxpool2d", "global_avgpool", "concat", "transpose", "gelu"])
+    assert.ok(inCall.includes(label), label);
   const conv = text.replace("relu(aa)", "conv2d(fc, ");
-  assert.equal((await labels(conv, "conv2d(fc, ")).slice(0, 8), ["kernel: ", "bias: ", "padding: ", "strides: ", "dilations: ", "groups: ", "filters: ", "window: "]);
+  assert.equal((await labels(conv, "conv2d(fc, ")).slice(0, 8), [
+    "kernel: ",
+    "bias: ",
+    "padding: ",
+    "strides: ",
+    "dilations: ",
+    "groups: ",
+    "filters: ",
+    "window: ",
+  ]);
   assert.ok((await labels(text, "network n {\n  ")).includes("layer"));
   assert.equal(await labels(text, "target verilog { "), ["part: ", "clock: ", "top: ", "latency: ", "wrapper: "]);
   const quantize = await labels(`${text}quantize { `, "quantize { ");
@@ -137,7 +147,9 @@ editor("the TextMate grammar has the language's words, and its patterns compile"
     repository: { code: { patterns: readonly { match?: string; begin?: string; end?: string }[] } };
   };
   const matches = (line: string): readonly string[] =>
-    grammar.repository.code.patterns.flatMap((p) => (p.match === undefined ? [] : Array.from(line.matchAll(new RegExp(p.match, "g")), (m) => m[0])));
+    grammar.repository.code.patterns.flatMap((p) =>
+      p.match === undefined ? [] : Array.from(line.matchAll(new RegExp(p.match, "g")), (m) => m[0]),
+    );
   assert.ok(matches("  padding: same,").includes("padding: same"));
   for (const number of ["5 ns", "0.5%", "10 m", "3"]) assert.ok(matches(`time: ${number}, seed: 1`).includes(number), number);
   assert.ok(matches("seed: 3 m: 1").includes("3"), "a name follows");

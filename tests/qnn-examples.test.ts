@@ -81,7 +81,8 @@ for (const [folder, inputs, outputs] of all) {
   });
 }
 
-const numbers = (array: ReturnType<typeof parseNpy>): readonly number[] => Array.from(array!.data as ArrayLike<number>, (v) => Number(v) + 0);
+const numbers = (array: ReturnType<typeof parseNpy>): readonly number[] =>
+  Array.from(array!.data as ArrayLike<number>, (v) => Number(v) + 0);
 
 for (const [folder, inputs, outputs] of all) {
   examples(`${folder}, every sample in the compiled simulator`, async () => {
@@ -96,7 +97,13 @@ for (const [folder, inputs, outputs] of all) {
       reporter,
     );
     assert.equal(reporter.diagnostics, []);
-    outputs.forEach((name, i) => assert.equal(Array.from(got!.outputs[i]!, (v) => v + 0), numbers(npy(`${folder}/${name}.npy`)), name));
+    outputs.forEach((name, i) =>
+      assert.equal(
+        Array.from(got!.outputs[i]!, (v) => v + 0),
+        numbers(npy(`${folder}/${name}.npy`)),
+        name,
+      ),
+    );
   });
 
   examples(`${folder}, built`, async () => {

@@ -49,7 +49,11 @@ const sources: readonly (readonly [string, string | Uint8Array, RegExp])[] = [
   ["5,000 syntax errors", `network n {\n${"  layer = 4\n".repeat(5000)}}\n`, /QN802/],
   ["a huge input", "network n { input x: fixed<8,2>[4096, 4096, 4096] output x }", /QN213/],
   ["broadcasting that explodes", `network n { input x: fixed<8,2>[2048, 1] input z: fixed<8,2>[1, 2048] output y = x + z }`, /QN800/],
-  ["windows that explode", "network n { input x: fixed<8,2>[256, 256, 1] output y = sumpool(x, window: [128, 128], strides: [1, 1]) }", /QN800/],
+  [
+    "windows that explode",
+    "network n { input x: fixed<8,2>[256, 256, 1] output y = sumpool(x, window: [128, 128], strides: [1, 1]) }",
+    /QN800/,
+  ],
   ["a padding that explodes", "network n { input x: fixed<8,2>[2] output y = pad(x, pads: [2^31, 2^31]) }", /QN800/],
   ["a constant that explodes", "network n { input x: fixed<8,2>[2] output y = x + resize([1, 2], factors: [2^31]) }", /QN213/],
   ["strides beyond every number", "network n { input x: fixed<8,2>[2, 1] output y = maxpool(x, window: [1], strides: [2^60]) }", /QN806/],

@@ -128,7 +128,9 @@ imports("golden models and random networks rebuild to the same bytes", async () 
   if (!fullTier) return skip("building every golden model twice is of the full tier");
   const counts = { same: 0, large: 0, rejected: 0 };
   for (const m of goldenImports()) counts[await buildsTheSame(m)]++;
-  console.log(`${counts.same} rebuild to the same bytes, ${counts.large} have more than ${MAX_MULTIPLICATIONS} multiplications, ${counts.rejected} are not accepted`);
+  console.log(
+    `${counts.same} rebuild to the same bytes, ${counts.large} have more than ${MAX_MULTIPLICATIONS} multiplications, ${counts.rejected} are not accepted`,
+  );
   assert.ok(counts.same >= 10, `only ${counts.same} models`);
 });
 

@@ -23,16 +23,38 @@ interface Shown {
 
 const ns = (n: number): string => `${Number(n.toPrecision(6))} ns`;
 const pipelining = (p: Pipelining): string =>
-  "stages" in p ? `exactly ${p.stages} clock cycles` : "depth" in p ? `at most ${p.depth} adders between registers` : `for a clock of ${ns(p.clock)}`;
+  "stages" in p
+    ? `exactly ${p.stages} clock cycles`
+    : "depth" in p
+      ? `at most ${p.depth} adders between registers`
+      : `for a clock of ${ns(p.clock)}`;
 const clockOf = (o: BuildOptions): number => ("clock" in o.pipeline ? o.pipeline.clock : (o.clockNs ?? 5));
 
-const softmaxTexts: { readonly [M in SoftmaxMode]: string } = { host: "by the host", table: "by tables", argmax: "its argmax", none: "left out: logits" };
+const softmaxTexts: { readonly [M in SoftmaxMode]: string } = {
+  host: "by the host",
+  table: "by tables",
+  argmax: "its argmax",
+  none: "left out: logits",
+};
 
 const shown: readonly Shown[] = [
   { setting: "top", keys: ["top"], value: (_, top) => top },
   { setting: "until", keys: ["until"], value: (o) => o.until },
-  { setting: "input type", keys: ["inputType"], value: (o) => (o.inputType ? printConversion(o.inputType) : o.calibration ? `${o.width} bits, from calibration` : printConversion(defaultInputType(o.width))) },
-  { setting: "precision", keys: ["precision", "width"], value: (o) => (o.precision ? printConversion(o.precision) : `${o.width} bits, integer bits from the range`) },
+  {
+    setting: "input type",
+    keys: ["inputType"],
+    value: (o) =>
+      o.inputType
+        ? printConversion(o.inputType)
+        : o.calibration
+          ? `${o.width} bits, from calibration`
+          : printConversion(defaultInputType(o.width)),
+  },
+  {
+    setting: "precision",
+    keys: ["precision", "width"],
+    value: (o) => (o.precision ? printConversion(o.precision) : `${o.width} bits, integer bits from the range`),
+  },
   { setting: "entries of a table, at most", keys: ["maxTable"], value: (o) => String(o.maxTable) },
   { setting: "softmax at an output", keys: ["softmax"], value: (o) => softmaxTexts[o.softmax] },
   { setting: "Verilog", keys: ["rtl"], value: (o) => (o.rtl ? "written" : "left out") },
@@ -59,7 +81,15 @@ export function settingsOf(options: BuildOptions, asked: Options, origins: Origi
     if (key === undefined) return [{ setting, value: text, from: "default" }];
     const at = asked[key] === undefined ? origins[key] : undefined;
     if (!at) return [{ setting, value: text, from: "command line" }];
-    return [{ setting, value: text, from: "file", ...(at.source === undefined ? {} : { source: at.source }), ...(at.line === undefined ? {} : { line: at.line }) }];
+    return [
+      {
+        setting,
+        value: text,
+        from: "file",
+        ...(at.source === undefined ? {} : { source: at.source }),
+        ...(at.line === undefined ? {} : { line: at.line }),
+      },
+    ];
   });
 }
 

@@ -96,6 +96,10 @@ export const inspect: Handler = async (args, session) => {
   if (!typed) return;
   const layers = rowsOf(typed.graph);
   const settings = settingsOf(typed.options, asked, typed.origins, typed.graph.name);
-  const tables = (): string => `${tableOf(layers)}\n${textTable(["setting", "value", "from"], settings.map((s) => [s.setting, printable(s.value), printable(originText(s))]))}`;
+  const tables = (): string =>
+    `${tableOf(layers)}\n${textTable(
+      ["setting", "value", "from"],
+      settings.map((s) => [s.setting, printable(s.value), printable(originText(s))]),
+    )}`;
   await writeOutput(args.flag("json") ? `${JSON.stringify({ layers, settings }, null, 2)}\n` : tables(), session.reporter);
 };

@@ -27,8 +27,8 @@ export interface Segments {
 const DOUBLE_BITS = 52;
 /** Roundings of three coefficients, two products and u, in steps of the coefficients. */
 const ROUNDINGS = 3;
-/** A part of its own takes a clamp and two additions, worth about as much as this many segments. */
-const PART_COST = 16;
+/** A part of its own takes a clamp and three additions, worth about as much as this many segments; fewer where there would be too many segments. */
+const PART_COSTS = [128, 16] as const;
 /** Regions that the search for parts looks at. */
 const BUDGET = 4096;
 
@@ -43,6 +43,8 @@ interface Goal {
   readonly degree: 1 | 2;
   /** Error of the interpolation alone, as a real number. */
   readonly tolerance: number;
+  /** In segments. */
+  readonly partCost: number;
 }
 
 function errorBound({ f, exp, degree }: Goal, from: bigint, to: bigint, shift: number): number {
@@ -62,11 +64,12 @@ function longest(goal: Goal, from: bigint, bits: number): number {
 function cut(goal: Goal, from: bigint, bits: number, last: bigint, budget: { left: number }): readonly Part[] {
   if (from > last) return [];
   const whole: Part = { from, to: from + (1n << BigInt(bits)), shift: longest(goal, from, bits) };
-  if (2 ** (bits - whole.shift) <= PART_COST || budget.left-- <= 0) return [whole];
+  if (2 ** (bits - whole.shift) <= goal.partCost || budget.left-- <= 0) return [whole];
   const halves = [cut(goal, from, bits - 1, last, budget), cut(goal, from + (1n << BigInt(bits - 1)), bits - 1, last, budget)].flat();
-  return cost(halves) < cost([whole]) ? merged(halves) : [whole];
+  const cost = (parts: readonly Part[]): number => parts.reduce((n, p) => n + goal.partCost + segmentsOf(p), 0);
+  const joined = merged(halves);
+  return cost(joined) < cost([whole]) ? joined : [whole];
 }
-const cost = (parts: readonly Part[]): number => parts.reduce((n, p) => n + PART_COST + segmentsOf(p), 0);
 const segmentsOf = ({ from, to, shift }: Part): number => Number((to - from) >> BigInt(shift));
 
 function merged(parts: readonly Part[]): readonly Part[] {
@@ -138,9 +141,11 @@ export interface Limits {
 export function makeSegments(f: Unary, range: Range, exp: number, degree: 1 | 2, { tolerance, guard: wanted, most }: Limits): Segments | undefined {
   const guard = Math.min(wanted, DOUBLE_BITS - f.to.type.width);
   const step = exponent(f.to.type);
-  const goal: Goal = { f, exp, degree, tolerance: tolerance * 2 ** step };
-  const parts = partsOf(goal, range);
-  if (parts.reduce((n, p) => n + segmentsOf(p), 0) > most) return undefined;
+  const goals = PART_COSTS.map((partCost): Goal => ({ f, exp, degree, tolerance: tolerance * 2 ** step, partCost }));
+  const ways = goals.map((goal) => ({ goal, parts: partsOf(goal, range) }));
+  const way = ways.find(({ parts }) => parts.reduce((n, p) => n + segmentsOf(p), 0) <= most);
+  if (!way) return undefined;
+  const { goal, parts } = way;
   const fits = parts.flatMap((p) =>
     Array.from({ length: segmentsOf(p) }, (_, j) => fit(goal, p.from + (BigInt(j) << BigInt(p.shift)), p.shift, step - guard).map(whole)),
   );

@@ -203,7 +203,7 @@ function describe(f: Unary, r: Range, exp: number, { active, segments: s }: Plan
   const what = `${f.name} over ${sizeOf(r)} codes is a polynomial of degree ${s!.degree} on ${count} segments`;
   if (sizeOf(active) > EXHAUSTIVE) return `${what}; before its last rounding it is within ${s!.error.toPrecision(2)} steps of ${printConversion(f.to)} of the function`;
   const { differing, most } = compareAll(f, active, exp, s!);
-  return differing === 0 ? `${what}, equal to the table on all codes` : `${what}; ${differing} of ${sizeOf(active)} codes differ from the table, by at most ${most} steps of ${printConversion(f.to)}`;
+  return differing === 0 ? `${what}, equal to the table on all codes` : `${what}; ${differing} of ${sizeOf(active)} codes differ from the table, by at most ${most === 1n ? "1 step" : `${most} steps`} of ${printConversion(f.to)}`;
 }
 
 /** The op that replaces a large table, or undefined where there is none. */

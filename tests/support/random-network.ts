@@ -98,10 +98,7 @@ const make: Make = {
   rounding: (r) => pick(r, roundings),
   overflow: (r) => pick(r, overflows),
   unary: (r) => {
-    const name = pick(
-      r,
-      Object.keys(unaries) as UnaryName[],
-    );
+    const name = pick(r, Object.keys(unaries) as UnaryName[]);
     // Exponents of po2 are whole; the rest is any number.
     const numbers = (count: number): readonly number[] => Array.from({ length: count }, () => (r(200) - 100) / 64);
     const special: { readonly [K in UnaryName]?: () => readonly number[] } = {
@@ -133,7 +130,13 @@ const fits: Fit = {
     const groups = pick(r, [1, channels]);
     const units = groups * (1 + r(2));
     const kernel = tensorOf(r, [...window, channels / groups, units]);
-    return { kernel, bias: r(2) === 0 ? undefined : tensorOf(r, [units]), strides, dilations: window.map((w) => (w === 1 ? 1 + r(2) : 1)), groups };
+    return {
+      kernel,
+      bias: r(2) === 0 ? undefined : tensorOf(r, [units]),
+      strides,
+      dilations: window.map((w) => (w === 1 ? 1 + r(2) : 1)),
+      groups,
+    };
   },
   maxpool: windowed,
   sumpool: windowed,
@@ -160,15 +163,15 @@ function addRandom(r: Random, b: GraphBuilder, visible: readonly number[], local
     const def = opDef(op);
     // The newest values are the likeliest operands: deep networks, not wide ones.
     const names = def.operands.flatMap((name) => (name.endsWith("…") ? new Array<string>(1 + r(3)).fill(name) : [name]));
-    const operands = names.map(() =>
-      local.length > 0 && r(3) > 0 ? local.at(-1 - r(Math.min(2, local.length)))! : pick(r, visible),
-    );
+    const operands = names.map(() => (local.length > 0 && r(3) > 0 ? local.at(-1 - r(Math.min(2, local.length)))! : pick(r, visible)));
     const nodes = operands.map((x) => b.node(x));
     const shapes = nodes.map((n) => n.type.shape);
     const fit = fits[op] as ((r: Random, x: Shape) => Readonly<Record<string, unknown>>) | undefined;
     const attrs = fit
       ? fit(r, shapes[0] ?? [])
-      : Object.fromEntries(Object.entries(def.attrs).map(([name, kind]) => [name, (make[kind] as (r: Random, s: readonly Shape[]) => unknown)(r, shapes)]));
+      : Object.fromEntries(
+          Object.entries(def.attrs).map(([name, kind]) => [name, (make[kind] as (r: Random, s: readonly Shape[]) => unknown)(r, shapes)]),
+        );
     const shape = def.shape(shapes, attrs as never);
     const tooWide = nodes.some((n) => n.type.elem !== "real" && n.type.elem.width > (op === "lut" ? 10 : 40));
     if (typeof shape === "string" || sizeOf(shape) > 24 || tooWide) continue;

@@ -103,7 +103,13 @@ export const attributes: { readonly [K in Exclude<AttrKind, "tensor" | "tensor?"
   rounding: word,
   overflow: word,
   unary: (f) => {
-    const applied = f.params.length === 0 ? word(f.name) : call(f.name, f.params.map((p) => argument(double(p))));
+    const applied =
+      f.params.length === 0
+        ? word(f.name)
+        : call(
+            f.name,
+            f.params.map((p) => argument(double(p))),
+          );
     return f.to ? cast(applied, conversionExpression(f.to)) : applied;
   },
 };

@@ -22,10 +22,12 @@ interface Call {
 const askFor = ({ cx, scope, x }: Call, name: string, index = 0): Ask => ({ cx, scope, name, span: x.callee.span, index });
 
 const operandFormals = (names: readonly string[]): readonly Formal[] => names.map((name) => ({ name, positional: true, required: true }));
-const sizeFormals = (name: string): readonly Formal[] => Object.keys(sizesOf(name)).map((n) => ({ name: n, positional: false, required: false }));
+const sizeFormals = (name: string): readonly Formal[] =>
+  Object.keys(sizesOf(name)).map((n) => ({ name: n, positional: false, required: false }));
 
 /** Values of the network; or constants, where every operand is one and the op works on them. */
-type Operands = { readonly kind: "nodes"; readonly ids: readonly number[] } | { readonly kind: "constants"; readonly tensors: readonly Tensor[] };
+type Operands =
+  { readonly kind: "nodes"; readonly ids: readonly number[] } | { readonly kind: "constants"; readonly tensors: readonly Tensor[] };
 
 /** Evaluates operands from left to right; undefined where one failed, after all have been looked at. */
 function nodesOf(call: Call, names: readonly string[], bound: ReadonlyMap<string, Expression>): Operands | undefined {
@@ -61,13 +63,23 @@ function sizesAgree(call: Call, bound: ReadonlyMap<string, Expression>, values: 
     const weight = values[size.of] as Tensor | undefined;
     if (!expression || wanted === undefined || !weight) continue;
     const has = size.get(weight.shape) ?? 0;
-    const isSame = typeof has === "number" ? has === wanted : has.every((n, d) => n === (typeof wanted === "number" ? wanted : wanted[d])) && (typeof wanted === "number" || wanted.length === has.length);
+    const isSame =
+      typeof has === "number"
+        ? has === wanted
+        : has.every((n, d) => n === (typeof wanted === "number" ? wanted : wanted[d])) &&
+          (typeof wanted === "number" || wanted.length === has.length);
     if (isSame) continue;
     agree = false;
     const show = (n: number | readonly number[]): string => (typeof n === "number" ? String(n) : printShape(n));
-    cx.error("QN807", scope, expression.span, `\`${name}\` is ${show(wanted)}, and the ${size.of} of shape ${printShape(weight.shape)} has ${show(has)}`, {
-      help: `leave \`${name}\` out, or train the layer with this size`,
-    });
+    cx.error(
+      "QN807",
+      scope,
+      expression.span,
+      `\`${name}\` is ${show(wanted)}, and the ${size.of} of shape ${printShape(weight.shape)} has ${show(has)}`,
+      {
+        help: `leave \`${name}\` out, or train the layer with this size`,
+      },
+    );
   }
   return agree;
 }
@@ -93,7 +105,9 @@ export function callOp(cx: Checker, scope: Scope, x: CallExpression, op: OpName)
     const expression = bound.get(name);
     const implied = expression ? undefined : defaultOf(op, name);
     if (implied && (failed || !shapes)) continue;
-    const answer = implied ? { ok: implied.value(shapes!, values) } : readArgument(kind, askFor(call, name, isWeight ? index++ : 0), expression);
+    const answer = implied
+      ? { ok: implied.value(shapes!, values) }
+      : readArgument(kind, askFor(call, name, isWeight ? index++ : 0), expression);
     if (answer) values[name] = answer.ok;
     else failed = true;
   }
@@ -111,13 +125,25 @@ function moved({ cx, scope, x }: Call, op: OpName, from: readonly Tensor[], valu
   const attrs = values as AttrsOf<AttrSpec>;
   const shapes = from.map((t): Shape => t.shape);
   const shape = def.shape(shapes, attrs);
-  if (typeof shape === "string") return cx.error("QN807", scope, x.span, `\`${op}\`: ${shape}`, from.length === 1 ? { help: `${operandName(def, 0)} is a constant of shape ${printShape(shapes[0]!)}` } : {});
-  if (sizeOf(shape) > MAX_CONSTANT) return cx.error("QN213", scope, x.span, `the constant has ${sizeOf(shape)} elements; the limit is ${MAX_CONSTANT}`);
+  if (typeof shape === "string")
+    return cx.error(
+      "QN807",
+      scope,
+      x.span,
+      `\`${op}\`: ${shape}`,
+      from.length === 1 ? { help: `${operandName(def, 0)} is a constant of shape ${printShape(shapes[0]!)}` } : {},
+    );
+  if (sizeOf(shape) > MAX_CONSTANT)
+    return cx.error("QN213", scope, x.span, `the constant has ${sizeOf(shape)} elements; the limit is ${MAX_CONSTANT}`);
   const [first] = from;
   const exp = from.reduce((e, t) => Math.min(e, t.exp), first!.exp);
   const all = from.flatMap((t) => (t.exp === exp ? t.data : t.data.map((m) => m << BigInt(t.exp - exp))));
   const isReal = from.some((t) => t.real);
-  const hasOneType = first!.type !== undefined && from.every((t) => t.type && t.type.signed === first!.type!.signed && t.type.width === first!.type!.width && t.type.int === first!.type!.int);
+  const hasOneType =
+    first!.type !== undefined &&
+    from.every(
+      (t) => t.type && t.type.signed === first!.type!.signed && t.type.width === first!.type!.width && t.type.int === first!.type!.int,
+    );
   const data = Array.from(def.source!(shapes, attrs), (i) => (i < 0 ? 0n : all[i]!));
   return { kind: "tensor", tensor: tensor(shape, exp, data, isReal ? { real: true } : hasOneType ? { type: first!.type! } : {}) };
 }
@@ -141,7 +167,10 @@ export function callLayer(cx: Checker, scope: Scope, x: CallExpression, def: Lay
   for (const [n, p] of attrs) {
     const expression = bound.get(n);
     const isWeight = kindOf(p).startsWith("tensor");
-    const answer = !expression && typeof p !== "string" ? { ok: p.default } : readArgument(kindOf(p), askFor(call, n, isWeight ? index++ : 0), expression);
+    const answer =
+      !expression && typeof p !== "string"
+        ? { ok: p.default }
+        : readArgument(kindOf(p), askFor(call, n, isWeight ? index++ : 0), expression);
     if (answer) values[n] = answer.ok;
     else failed = true;
   }

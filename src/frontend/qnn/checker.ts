@@ -112,7 +112,13 @@ export class Checker {
   /** Counts one statement; false once the network has grown beyond every limit. */
   step(scope: Scope, span: Span): boolean {
     const tooDeep = scope.calls.length > limits.depth;
-    if (++this.statements > limits.statements || this.graph.length > limits.nodes || this.elements > limits.elements || this.work > limits.multiplications || tooDeep) {
+    if (
+      ++this.statements > limits.statements ||
+      this.graph.length > limits.nodes ||
+      this.elements > limits.elements ||
+      this.work > limits.multiplications ||
+      tooDeep
+    ) {
       this.error(
         "QN800",
         scope,

@@ -103,14 +103,11 @@ export function completionsAt(analysis: Analysis, text: string, offset: number):
   const bindings = new Map(
     analysis.occurrences.flatMap((o) => (o.binding && o.binding.defined === o.at ? [[o.binding.name, o.binding] as const] : [])),
   );
-  const values = Array.from(
-    bindings.values(),
-    (b): Completion => ({
-      label: printName(b.name),
-      kind: "value",
-      detail: b.value.kind === "value" ? describeNode(analysis, b.value.id) : describe(b.value),
-    }),
-  );
+  const values = Array.from(bindings.values(), (b): Completion => ({
+    label: printName(b.name),
+    kind: "value",
+    detail: b.value.kind === "value" ? describeNode(analysis, b.value.id) : describe(b.value),
+  }));
   const block = analysis.checker?.blocks.get(word);
   const attributes =
     bracket === "("
@@ -118,13 +115,16 @@ export function completionsAt(analysis: Analysis, text: string, offset: number):
         ? block.item.parameters.map((p) => ({ name: p.name.name, doc: p.type?.name ?? "a value of the network" }))
         : (entryOf(word)?.attributes ?? [])
       : [];
-  const calls = [...layerEntries, ...functionEntries, ...quantizerEntries].map(
-    (e): Completion => ({ label: e.name, kind: "function", detail: e.signature }),
-  );
-  const blocks = Array.from(
-    analysis.checker?.blocks.values() ?? [],
-    (b): Completion => ({ label: b.item.name.name, kind: "function", detail: "block" }),
-  );
+  const calls = [...layerEntries, ...functionEntries, ...quantizerEntries].map((e): Completion => ({
+    label: e.name,
+    kind: "function",
+    detail: e.signature,
+  }));
+  const blocks = Array.from(analysis.checker?.blocks.values() ?? [], (b): Completion => ({
+    label: b.item.name.name,
+    kind: "function",
+    detail: "block",
+  }));
   return [
     ...attributes.map((a): Completion => ({ label: `${a.name}: `, kind: "attribute", detail: a.doc })),
     ...(bracket === "{" ? keywords(statements) : []),

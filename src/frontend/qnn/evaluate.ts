@@ -36,7 +36,9 @@ const evaluators: Evaluate = {
     const { name, span } = x.unit;
     if (isUnit(name)) return { kind: "quantity", number, unit: name };
     const guess = units.find((u) => u.toLowerCase() === name.toLowerCase()) ?? didYouMean(name, units);
-    return cx.error("QN806", scope, span, `\`${printable(name)}\` is no unit`, { help: guess === undefined ? `units: ${units.join(", ")}` : `did you mean \`${guess}\`?` });
+    return cx.error("QN806", scope, span, `\`${printable(name)}\` is no unit`, {
+      help: guess === undefined ? `units: ${units.join(", ")}` : `did you mean \`${guess}\`?`,
+    });
   },
   string: (_, __, x) => ({ kind: "string", text: x.value }),
   name: (cx, scope, x) => {
@@ -97,7 +99,8 @@ function conversionOf(text: string): ReturnType<typeof parseConversion> {
 }
 
 /** Most types are two short numbers, and most of a long file is types. */
-const isPlain = (x: Expression): x is NumberLiteral => x.kind === "number" && x.unit === undefined && x.text.length < 5 && /^\d+$/.test(x.text);
+const isPlain = (x: Expression): x is NumberLiteral =>
+  x.kind === "number" && x.unit === undefined && x.text.length < 5 && /^\d+$/.test(x.text);
 
 function typeValue(cx: Checker, scope: Scope, x: TypeExpression): Value | undefined {
   const [width, int, ...modes] = x.args;

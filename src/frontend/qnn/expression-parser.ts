@@ -8,7 +8,6 @@ import { syntaxMessages } from "./syntax-messages.js";
 import * as t from "./tokens.js";
 import { isUnit } from "./values.js";
 
-
 /** A mistake that the grammar accepts in order to explain it. */
 export interface Complaint {
   readonly span: Span;
@@ -106,7 +105,11 @@ export class ExpressionParser extends EmbeddedActionsParser {
       this.MANY1(() => {
         const token = this.CONSUME(t.Operator);
         if (token.image === "^" && last.operator === "^")
-          this.complaints.push({ span: spanOf(token), message: "`^` after `^` is read in two ways", help: "put one of them in parentheses" });
+          this.complaints.push({
+            span: spanOf(token),
+            message: "`^` after `^` is read in two ways",
+            help: "put one of them in parentheses",
+          });
         last = term(token.image as Operator);
         this.MANY2(() => {
           this.CONSUME1(t.Minus);
@@ -137,7 +140,8 @@ export class ExpressionParser extends EmbeddedActionsParser {
     const unit = this.OPTION({ GATE: this.startsUnit, DEF: this.unit });
     return { kind: "number", text: token.image, ...(unit ? { unit } : {}), span: this.since(start) };
   };
-  private unit = (): Identifier => this.OR1([{ ALT: () => this.identifierOf(this.CONSUME1(t.Name)) }, { ALT: () => this.identifierOf(this.CONSUME(t.Percent)) }]);
+  private unit = (): Identifier =>
+    this.OR1([{ ALT: () => this.identifierOf(this.CONSUME1(t.Name)) }, { ALT: () => this.identifierOf(this.CONSUME(t.Percent)) }]);
   private parenthesised = (): Expression => {
     const start = this.start();
     this.CONSUME(t.LeftParen);
@@ -158,7 +162,8 @@ export class ExpressionParser extends EmbeddedActionsParser {
     const token = this.CONSUME(t.Name);
     const callee = this.identifierOf(token);
     const args = this.OPTION1(() => this.SUBRULE(this.args));
-    if (!args) return { kind: "name", name: callee.name, ...(token.image.startsWith("`") ? { quoted: true as const } : {}), span: callee.span };
+    if (!args)
+      return { kind: "name", name: callee.name, ...(token.image.startsWith("`") ? { quoted: true as const } : {}), span: callee.span };
     return { kind: "call", callee, args, span: this.since(callee.span.start) };
   };
   /** What may follow `as`: a type, a name, a call. */

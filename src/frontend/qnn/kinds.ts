@@ -84,7 +84,8 @@ function size(ask: Ask, expression: Expression): Answer<Size> {
   const items = value.kind === "list" ? value.items : [value];
   const found = items.map((v) => (v.kind === "number" ? asInteger(v.number) : undefined));
   const bad = found.findIndex((n) => n === undefined || n < 1 || n > MAX_INT);
-  if (bad >= 0 || found.length === 0) return wrongKind(ask, expression, items[bad] ?? value, "a positive number, or one for each spatial axis such as [3, 3]");
+  if (bad >= 0 || found.length === 0)
+    return wrongKind(ask, expression, items[bad] ?? value, "a positive number, or one for each spatial axis such as [3, 3]");
   return ok(value.kind === "list" ? (found as number[]) : found[0]!);
 }
 
@@ -218,7 +219,10 @@ export const kinds: { readonly [K in Kind]: KindDef<Kinds[K]> } = {
   },
   size: { doc: "a positive number, or a list with one for each spatial axis", read: size },
   "size?": { doc: "as before", read: size, absent: () => ok(undefined) },
-  padding: { doc: "`valid`: windows inside x only; `same`: zeros around x, so that only strides shrink it; `causal`: zeros before x, in one dimension", read: choice(paddings) },
+  padding: {
+    doc: "`valid`: windows inside x only; `same`: zeros around x, so that only strides shrink it; `causal`: zeros before x, in one dimension",
+    read: choice(paddings),
+  },
   string: { doc: "a string", read: (ask, x) => kinds.text.read(ask, x) },
   ints: { doc: "a list of whole numbers", read: integers },
   tensor: {

@@ -33,11 +33,14 @@ export function chainOf(terms: readonly Term[]): Expression {
     const base = terms[i]!;
     let value = base.operand;
     for (let next = terms[i + 1]; next?.operator === "^"; next = terms[++i + 1])
-      value = chain([{ operator: undefined, value }, { operator: "^", value: signed(next, next.operand) }]);
+      value = chain([
+        { operator: undefined, value },
+        { operator: "^", value: signed(next, next.operand) },
+      ]);
     powers.push({ operator: base.operator, value: signed(base, value) });
   }
   const products: Part[] = [];
-  for (let i = 0; i < powers.length; ) {
+  for (let i = 0; i < powers.length;) {
     let end = i + 1;
     while (end < powers.length && "*/%".includes(powers[end]!.operator!)) end++;
     products.push({ operator: powers[i]!.operator, value: chain(powers.slice(i, end)) });

@@ -75,9 +75,10 @@ export async function parseQnn(source: SourceFile, reporter: Reporter): Promise<
   parser.input = [];
   // In the order of the text, the cause before what follows from it.
   for (const f of found.sort((a, b) => a.start - b.start).slice(0, MAX_ERRORS)) f.report();
-  const comments = (groups["comments"] ?? []).map(
-    (c): Comment => ({ text: c.image.trimEnd(), span: { start: c.startOffset, end: c.startOffset + c.image.length } }),
-  );
+  const comments = (groups["comments"] ?? []).map((c): Comment => ({
+    text: c.image.trimEnd(),
+    span: { start: c.startOffset, end: c.startOffset + c.image.length },
+  }));
   if (found.length >= MAX_ERRORS) return undefined;
   const tree = { items: items ?? [], comments };
   if (found.length === 0) return tree;

@@ -115,7 +115,8 @@ function inItem(item: Item, found: Found): void {
     if (item.weights) found(item.weights, "weights");
     for (const a of item.adjustments) for (const e of a.entries) inExpression(e.value, found);
   } else if (item.kind === "settings") {
-    for (const e of item.entries) if (e.value.kind === "string" && (e.name.name === "data" || e.name.name === "labels")) found(e.value, "data");
+    for (const e of item.entries)
+      if (e.value.kind === "string" && (e.name.name === "data" || e.name.name === "labels")) found(e.value, "data");
   }
 }
 

@@ -90,7 +90,9 @@ export async function analyse(set: FileSet, options: QnnOptions, reporter: Repor
     (network.kind === "network"
       ? await runNetwork(cx, main, network, options)
       : // The frontends of other formats are loaded only where they are asked for.
-        await (await import("./from-keras.js")).importNetwork(cx, main, network, { ...options, name: options.name ?? network.name.name }, reporter));
+        await (
+          await import("./from-keras.js")
+        ).importNetwork(cx, main, network, { ...options, name: options.name ?? network.name.name }, reporter));
   cx.reportUnused(main);
   return { program, checker: cx, graph, settings, occurrences: cx.occurrences };
 }

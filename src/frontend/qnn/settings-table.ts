@@ -39,7 +39,10 @@ export interface SettingDef<K extends SettingKind = SettingKind> {
 const def = <K extends SettingKind>(kind: K, doc: string): SettingDef<K> => ({ kind, doc });
 
 const common = {
-  part: def("part", "the device, as the vendor's tool names it: the synthesis scripts' own, where the environment variable PART names none"),
+  part: def(
+    "part",
+    "the device, as the vendor's tool names it: the synthesis scripts' own, where the environment variable PART names none",
+  ),
   clock: def("clock", "the clock period: `5 ns`, or `200 MHz`"),
   top: def("identifier", "the name of the top module or function"),
 };
@@ -48,7 +51,10 @@ export const settingsTable = {
   verilog: {
     ...common,
     latency: def("count", "register stages: exactly so many clock cycles"),
-    wrapper: def("wrapper", "`axis`: an AXI4-Stream wrapper is written beside the core, as by default; `none`: it is not (`true` and `false` say the same)"),
+    wrapper: def(
+      "wrapper",
+      "`axis`: an AXI4-Stream wrapper is written beside the core, as by default; `none`: it is not (`true` and `false` say the same)",
+    ),
   },
   hls: { ...common, style: def("style", "`loops`, `rolled` or `unrolled`") },
   quantize: {

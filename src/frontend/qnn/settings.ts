@@ -6,7 +6,19 @@ import { evaluate } from "./evaluate.js";
 import { wrongKind } from "./kinds.js";
 import { resolvePath } from "./paths.js";
 import { asInteger, rationalToNumber } from "./rational.js";
-import { budgets, energyModels, goals, type Section, type Setting, type SettingDef, type SettingKind, type SettingKinds, settingsTable, styles, wrappers } from "./settings-table.js";
+import {
+  budgets,
+  energyModels,
+  goals,
+  type Section,
+  type Setting,
+  type SettingDef,
+  type SettingKind,
+  type SettingKinds,
+  settingsTable,
+  styles,
+  wrappers,
+} from "./settings-table.js";
 import { placeOf } from "./source.js";
 import type { Value } from "./values.js";
 
@@ -21,14 +33,29 @@ function text(cx: Checker, scope: Scope, entry: Entry, wanted = 'a string, such 
 }
 
 /** A number above 0 with one of the units, each worth so much; "" stands for no unit. */
-function quantity(cx: Checker, scope: Scope, entry: Entry, worth: Readonly<Record<string, (n: number) => number>>, wanted: string, takesZero = false): number | undefined {
+function quantity(
+  cx: Checker,
+  scope: Scope,
+  entry: Entry,
+  worth: Readonly<Record<string, (n: number) => number>>,
+  wanted: string,
+  takesZero = false,
+): number | undefined {
   const value = evaluate(cx, scope, entry.value);
   if (value.kind !== "number" && value.kind !== "quantity") return bad(cx, scope, entry, value, wanted);
   const unit = value.kind === "quantity" ? value.unit : "";
   const convert = Object.hasOwn(worth, unit) ? worth[unit] : undefined;
-  if (!convert) return cx.error("QN812", scope, entry.value.span, `\`${entry.name.name}\` must be ${wanted}${unit === "" ? ": a unit is missing" : `, and \`${unit}\` is no unit of it`}`);
+  if (!convert)
+    return cx.error(
+      "QN812",
+      scope,
+      entry.value.span,
+      `\`${entry.name.name}\` must be ${wanted}${unit === "" ? ": a unit is missing" : `, and \`${unit}\` is no unit of it`}`,
+    );
   const n = rationalToNumber(value.number);
-  return n > 0 || (takesZero && n === 0) ? convert(n) : cx.error("QN812", scope, entry.value.span, `\`${entry.name.name}\` must be ${wanted}, and ${takesZero ? "not below" : "above"} 0`);
+  return n > 0 || (takesZero && n === 0)
+    ? convert(n)
+    : cx.error("QN812", scope, entry.value.span, `\`${entry.name.name}\` must be ${wanted}, and ${takesZero ? "not below" : "above"} 0`);
 }
 
 /** A word of a fixed list, with or without quotes. */
@@ -66,8 +93,15 @@ function budget(cx: Checker, scope: Scope, entry: Entry): SettingKinds["budget"]
       continue;
     }
     const guess = name === undefined ? undefined : didYouMean(name, budgets);
-    const why = name === undefined ? `\`${printable(part.trim())}\` is no bound` : cost ? `\`${cost}\` is bounded twice` : `there is no cost \`${printable(name)}\``;
-    return cx.error("QN812", scope, entry.value.span, why, { help: guess !== undefined && !cost ? `did you mean \`${guess}\`?` : `write "COST=NUMBER, …" with ${budgets.join(", ")}` });
+    const why =
+      name === undefined
+        ? `\`${printable(part.trim())}\` is no bound`
+        : cost
+          ? `\`${cost}\` is bounded twice`
+          : `there is no cost \`${printable(name)}\``;
+    return cx.error("QN812", scope, entry.value.span, why, {
+      help: guess !== undefined && !cost ? `did you mean \`${guess}\`?` : `write "COST=NUMBER, …" with ${budgets.join(", ")}`,
+    });
   }
   return found;
 }
@@ -81,7 +115,8 @@ const readers: Read = {
     });
   },
   part: (cx, scope, entry) =>
-    wordOf(entry.value) ?? cx.error("QN812", scope, entry.value.span, "`part` must be the name of a device", { help: 'in quotes, such as "xc7a35ticsg324-1L"' }),
+    wordOf(entry.value) ??
+    cx.error("QN812", scope, entry.value.span, "`part` must be the name of a device", { help: 'in quotes, such as "xc7a35ticsg324-1L"' }),
   wrapper: (cx, scope, entry) => {
     const word = choice(wrappers)(cx, scope, entry);
     return word && (word === "axis" || word === "true");
@@ -91,12 +126,16 @@ const readers: Read = {
     const n = value.kind === "number" ? asInteger(value.number) : undefined;
     return n !== undefined && n >= 0 && n <= 1e9 ? n : bad(cx, scope, entry, value, "a whole number, 0 or more");
   },
-  clock: (cx, scope, entry) => quantity(cx, scope, entry, { "": (n) => n, ns: (n) => n, MHz: (n) => 1000 / n }, "a period such as `5 ns`, or `200 MHz`"),
-  duration: (cx, scope, entry) => quantity(cx, scope, entry, { s: (n) => n, m: (n) => 60 * n, h: (n) => 3600 * n }, "a time such as `90 s`, `10 m` or `1 h`"),
+  clock: (cx, scope, entry) =>
+    quantity(cx, scope, entry, { "": (n) => n, ns: (n) => n, MHz: (n) => 1000 / n }, "a period such as `5 ns`, or `200 MHz`"),
+  duration: (cx, scope, entry) =>
+    quantity(cx, scope, entry, { s: (n) => n, m: (n) => 60 * n, h: (n) => 3600 * n }, "a time such as `90 s`, `10 m` or `1 h`"),
   share: (cx, scope, entry) => {
     const share = quantity(cx, scope, entry, { "": (n) => n, "%": (n) => n / 100 }, "a share such as `0.5%`, or 0.005", true);
     if (share === undefined || share <= 1) return share;
-    return cx.error("QN812", scope, entry.value.span, `\`${entry.name.name}\` is beyond 100%`, { help: "a share of 1, or of a hundred with `%`: 0.005 is 0.5%" });
+    return cx.error("QN812", scope, entry.value.span, `\`${entry.name.name}\` is beyond 100%`, {
+      help: "a share of 1, or of a hundred with `%`: 0.005 is 0.5%",
+    });
   },
   file: (cx, scope, entry) => {
     const path = text(cx, scope, entry, 'a path, such as "x.npy"');
@@ -152,5 +191,7 @@ export function readSettings(cx: Checker, scope: Scope, item: SettingsItem, into
   const given = new Set([...Object.keys(settings), ...item.entries.map((e) => e.name.name)]);
   const lacking = Object.entries(known).filter(([name, d]) => d.required && !given.has(name));
   for (const [name, { doc }] of lacking)
-    cx.error("QN812", scope, { start: item.span.start, end: item.span.start + item.keyword.length }, `\`${section}\` lacks \`${name}\``, { help: `${name}: ${doc}` });
+    cx.error("QN812", scope, { start: item.span.start, end: item.span.start + item.keyword.length }, `\`${section}\` lacks \`${name}\``, {
+      help: `${name}: ${doc}`,
+    });
 }

@@ -62,7 +62,8 @@ export const Comma = symbol("Comma", ",");
 export const Colon = symbol("Colon", ":");
 export const Equals = symbol("Equals", "=");
 export const Operator = createToken({ name: "Operator", pattern: Lexer.NA, label: "an operator" });
-const operator = (name: string, text: string): TokenType => createToken({ name, pattern: text, label: `\`${text}\``, categories: Operator });
+const operator = (name: string, text: string): TokenType =>
+  createToken({ name, pattern: text, label: `\`${text}\``, categories: Operator });
 export const Minus = operator("Minus", "-");
 const Plus = operator("Plus", "+");
 const Star = operator("Star", "*");

@@ -47,11 +47,20 @@ const sliding = {
 } as const;
 type Sliding = ArgumentsOf<typeof sliding>;
 
-function convolve(b: Build, rank: Rank, x: number, kernel: Tensor, bias: Tensor | undefined, groups: number, a: Sliding): number | undefined {
+function convolve(
+  b: Build,
+  rank: Rank,
+  x: number,
+  kernel: Tensor,
+  bias: Tensor | undefined,
+  groups: number,
+  a: Sliding,
+): number | undefined {
   const strides = perAxis(b, "strides", a.strides, rank);
   const dilations = perAxis(b, "dilations", a.dilations, rank);
   if (!strides || !dilations) return undefined;
-  if (a.padding === "causal" && rank > 1) return b.fail("causal padding goes with one dimension", "write `padding: same`, or pad by the op `pad`");
+  if (a.padding === "causal" && rank > 1)
+    return b.fail("causal padding goes with one dimension", "write `padding: same`, or pad by the op `pad`");
   const window = kernel.shape.slice(0, rank);
   const image = padded(b, x, "pad", padsOf(b.shapeOf(x), a.padding, { window, strides, dilations }));
   return b.add("conv", [image], { kernel, bias, strides, dilations, groups });
@@ -60,7 +69,10 @@ function convolve(b: Build, rank: Rank, x: number, kernel: Tensor, bias: Tensor 
 /** Whether a kernel has `rank` spatial axes and two more. */
 function isKernel(b: Build, name: string, kernel: Tensor, rank: Rank, last: string): boolean {
   if (kernel.shape.length === rank + 2) return true;
-  b.fail(`\`${name}\` has shape ${printShape(kernel.shape)}; expected [${kernelAxes[rank]}, channels, ${last}]`, "a kernel of PyTorch is turned by transpose(weight(…), order: […])");
+  b.fail(
+    `\`${name}\` has shape ${printShape(kernel.shape)}; expected [${kernelAxes[rank]}, channels, ${last}]`,
+    "a kernel of PyTorch is turned by transpose(weight(…), order: […])",
+  );
   return false;
 }
 
@@ -69,11 +81,15 @@ const conv = (rank: Rank) =>
     doc: `conv over ${axes[rank]}, zeros around x as \`padding\` says`,
     operands: ["x"],
     attrs: { kernel: "tensor", bias: "tensor?", ...sliding, groups: { kind: "int", default: 1 } },
-    build: (b, [x], a) => (isKernel(b, "kernel", a.kernel, rank, "filters") ? convolve(b, rank, x!, a.kernel, a.bias, a.groups, a) : undefined),
+    build: (b, [x], a) =>
+      isKernel(b, "kernel", a.kernel, rank, "filters") ? convolve(b, rank, x!, a.kernel, a.bias, a.groups, a) : undefined,
   });
 
 /** Keras' kernel […, channels, multiplier] is the grouped one […, 1, channels·multiplier], in this order. */
-const grouped = (kernel: Tensor): Tensor => ({ ...kernel, shape: [...kernel.shape.slice(0, -2), 1, kernel.shape.at(-2)! * kernel.shape.at(-1)!] });
+const grouped = (kernel: Tensor): Tensor => ({
+  ...kernel,
+  shape: [...kernel.shape.slice(0, -2), 1, kernel.shape.at(-2)! * kernel.shape.at(-1)!],
+});
 
 const depthwise = (rank: Rank) =>
   layer({
@@ -92,9 +108,15 @@ const separable = (rank: Rank) =>
     operands: ["x"],
     attrs: { depthwise_kernel: "tensor", pointwise_kernel: "tensor", bias: "tensor?", ...sliding },
     build: (b, [x], a) => {
-      if (!isKernel(b, "depthwise_kernel", a.depthwise_kernel, rank, "multiplier") || !isKernel(b, "pointwise_kernel", a.pointwise_kernel, rank, "filters")) return undefined;
+      if (
+        !isKernel(b, "depthwise_kernel", a.depthwise_kernel, rank, "multiplier") ||
+        !isKernel(b, "pointwise_kernel", a.pointwise_kernel, rank, "filters")
+      )
+        return undefined;
       const deep = convolve(b, rank, x!, grouped(a.depthwise_kernel), undefined, a.depthwise_kernel.shape.at(-2)!, a);
-      return deep === undefined ? undefined : convolve(b, rank, deep, a.pointwise_kernel, a.bias, 1, { padding: "valid", strides: 1, dilations: 1 });
+      return deep === undefined
+        ? undefined
+        : convolve(b, rank, deep, a.pointwise_kernel, a.bias, 1, { padding: "valid", strides: 1, dilations: 1 });
     },
   });
 
@@ -104,7 +126,9 @@ function windowOf(b: Build, rank: Rank, a: ArgumentsOf<typeof pooling>): Window 
   const window = perAxis(b, "window", a.window, rank);
   const strides = perAxis(b, "strides", a.strides ?? a.window, rank);
   if (!window || !strides) return undefined;
-  return a.padding === "causal" ? b.fail("a pool has no causal padding", "write `padding: same` or `valid`") : { window, strides, dilations: window.map(() => 1) };
+  return a.padding === "causal"
+    ? b.fail("a pool has no causal padding", "write `padding: same` or `valid`")
+    : { window, strides, dilations: window.map(() => 1) };
 }
 
 const isPowerOfTwo = (n: number): boolean => Number.isInteger(Math.log2(n));
@@ -113,12 +137,19 @@ const isPowerOfTwo = (n: number): boolean => Number.isInteger(Math.log2(n));
 function divided(b: Build, x: number | undefined, shape: Shape, counts: readonly number[]): number | undefined {
   const isExact = counts.every(isPowerOfTwo);
   const factors = counts.map((n) => (isExact ? 1 / n : Math.fround(1 / n)));
-  const factor = shape.length === 0 && isExact ? b.scalar(rational(1n, BigInt(counts[0]!))) : b.constant(tensorFromNumbers(shape, factors, isExact ? {} : { real: true }));
+  const factor =
+    shape.length === 0 && isExact
+      ? b.scalar(rational(1n, BigInt(counts[0]!)))
+      : b.constant(tensorFromNumbers(shape, factors, isExact ? {} : { real: true }));
   return b.add("mul", [x, factor], {});
 }
 
 /** How many elements of x each position of a padded window sees: along each axis, then the product. */
-function countsAt(spatial: Shape, { window, strides }: Window, pads: readonly number[]): { readonly shape: Shape; readonly counts: readonly number[] } {
+function countsAt(
+  spatial: Shape,
+  { window, strides }: Window,
+  pads: readonly number[],
+): { readonly shape: Shape; readonly counts: readonly number[] } {
   const along = spatial.map((n, d) =>
     Array.from({ length: Math.floor((n + pads[2 * d]! + pads[2 * d + 1]! - window[d]!) / strides[d]!) + 1 }, (_, p) => {
       const from = p * strides[d]! - pads[2 * d]!;
@@ -186,7 +217,15 @@ const zeropad = (rank: Rank) =>
     build: (b, [x], { size }) => {
       const counts = perAxis(b, "size", size, rank);
       if (b.shapeOf(x!).length < rank + 1) return b.fail(`x has shape ${printShape(b.shapeOf(x!))}; expected ${axes[rank]}`);
-      return counts && padded(b, x!, "pad", counts.flatMap((n) => [n, n]));
+      return (
+        counts &&
+        padded(
+          b,
+          x!,
+          "pad",
+          counts.flatMap((n) => [n, n]),
+        )
+      );
     },
   });
 
@@ -201,7 +240,12 @@ export const windowLayers = {
   maxpool2d: maxpool(2),
   avgpool1d: avgpool(1),
   avgpool2d: avgpool(2),
-  global_maxpool: layer({ doc: "the largest element of each channel", operands: ["x"], attrs: {}, build: (b, [x]) => pooledWhole(b, x!, "maxpool").value }),
+  global_maxpool: layer({
+    doc: "the largest element of each channel",
+    operands: ["x"],
+    attrs: {},
+    build: (b, [x]) => pooledWhole(b, x!, "maxpool").value,
+  }),
   global_avgpool: layer({
     doc: "the mean of each channel",
     operands: ["x"],
