@@ -220,6 +220,9 @@ t("activations of straight pieces, and layers of them", async () => {
   );
   assert.equal(run(prelu, [-2, -2, 4, -4]), [-1, 2, 4, 4]);
   near(await one(layer("Rescaling", "r", { scale: 1 / 4, offset: -1 }), [4, 8]), [0, 1]);
+  // tf.keras 2.15: a boundary belongs to the interval above it.
+  const bins = layer("Discretization", "d", { bin_boundaries: [-0.5, 0.25, 1], output_mode: "int", sparse: false });
+  assert.equal(await one(bins, [-1, -0.5, -0.375, 0.125, 0.25, 0.5, 1, 3]), [0, 1, 1, 1, 2, 2, 3, 3]);
   const normal = await read(
     sequential(input(2), layer("Normalization", "n", { axis: [-1] })),
     await weightsFile({ "n/mean": [[2], [1, 2]], "n/variance": [[2], [4, 0.25]], "n/count": [[1], [9]] }),

@@ -9,6 +9,7 @@ import { binaryDense, ternaryDense } from "./binary.js";
 import type { Failed, LayerContext, LayerResult } from "./context.js";
 import { conv, convVariables, depthwise, depthwiseVariables, separable, separableVariables } from "./conv.js";
 import { dense, denseVariables } from "./dense.js";
+import { discretization } from "./discretization.js";
 import { einsumDense, einsumVariables } from "./einsum.js";
 import { inputLayer } from "./input.js";
 import { average, concatenate, dot, merge, subtract } from "./merge.js";
@@ -85,6 +86,7 @@ export const layers = {
   UnitNormalization: { import: unitNormalization },
   ELU: { import: eluLayer, leading: true },
   Rescaling: { import: rescaling, leading: true },
+  Discretization: { import: discretization, leading: true },
   Normalization: { import: normalization, variables: () => ["mean", "variance", "count"] },
   Add: { import: merge("add") },
   Subtract: { import: subtract },
