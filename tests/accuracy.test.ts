@@ -45,8 +45,8 @@ for (const name of labelled.filter((n) => fullTier || quick.has(n))) {
     const right = expected.filter((answer, i) => answer === own[i]).length;
     const { bit_exact_expected: exact } = JSON.parse(goldenText(`${folder}/meta.json`)!) as { bit_exact_expected: boolean };
     // A grid that holds every input exactly; float networks are given bits enough, and the samples for their ranges.
-    const precision = exact ? [] : ["--width", "24", "--calibrate", "x.npy"];
-    const flags = ["--input-type", "fixed<32,8>", ...precision, "--engine", "jit", "-q"];
+    const precision = exact ? ["--input-type", "fixed<32,10>"] : ["--width", "24", "--calibrate", "x.npy"];
+    const flags = [...precision, "--engine", "jit", "-q"];
     const r = await inProcess(["sim", model, ...(weights ? ["--weights", weights] : []), "-i", "x.npy", "--accuracy", "y.npy", ...flags], cwd);
     assert.is(r.code, 0, r.stderr);
     assert.match(r.stdout, new RegExp(`, ${right} of ${rows} samples\\n`), `the framework is right on ${right} of ${rows}`);

@@ -95,6 +95,11 @@ layers("weights that are mostly zeros", async () => {
   }
 });
 
+layers("few weights, some beyond 16 bits", async () => {
+  for (const bits of [15, 17, 18, 20])
+    await agrees(`${bits} bits`, [4, 12], fixed(6, 4), convolve({ window: [1], units: 9, bits, zeros: 0.9 }, "none"), 4);
+});
+
 layers("operands and weights of 17 to 64 bits, as digits of 16", async () => {
   for (const signed of [true, false]) {
     for (const width of [17, 32, 33, 47, 48, 49, 58])

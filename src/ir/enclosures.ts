@@ -38,6 +38,8 @@ const integerBits = (x: Dyadic): number => Math.max(0, bitsOf(x.m) + x.exp);
 /** x as mantissa at 2^−w, rounded down. */
 const at = (x: Dyadic, w: number): bigint => shiftFloor(x.m, x.exp + w);
 
+/** For |x| >= 2^(FAR − 4), e^−|x| is far below any precision asked for. */
+const FAR = 64;
 /** Bits beyond the wanted ones: the errors of the series take fewer than 50. */
 const GUARD = 64;
 
@@ -64,11 +66,12 @@ function ratio(num: bigint, den: bigint, p: number): Enclosure {
 /** x·g(x), where 0 < g < 1 tends to 1 for large x and to 0 for small ones, from u = e^−|x|·(…) and w bits. */
 function gated(x: Dyadic, p: number, gate: (t: bigint, w: number, positive: boolean) => bigint): Enclosure {
   if (x.m === 0n) return ZERO;
+  // Rounded away from 0: x itself is the bound that the gate never reaches.
+  const bound = -shiftFloor(-x.m, x.exp + p);
+  if (integerBits(x) > FAR) return x.m > 0n ? { lo: bound - 1n, hi: bound } : { lo: -1n, hi: 0n };
   const w = p + GUARD + integerBits(x);
   const t = at(x, w);
   const y = (t * gate(abs(t), w, x.m > 0n)) >> BigInt(w);
-  // Rounded away from 0: x itself is the bound that the gate never reaches.
-  const bound = -shiftFloor(-x.m, x.exp + p);
   return x.m > 0n ? around(y, w, p, { above: 0n, below: bound }) : around(y, w, p, { above: shiftFloor(x.m, x.exp + p), below: 0n });
 }
 
@@ -106,6 +109,7 @@ function exp(x: Dyadic, p: number): Enclosure {
 }
 
 function softplus(x: Dyadic, p: number): Enclosure {
+  if (integerBits(x) > FAR) return x.m > 0n ? { lo: at(x, p), hi: at(x, p) + 1n } : { lo: 0n, hi: 1n };
   const w = p + GUARD + integerBits(x);
   const t = at(x, w);
   // ln(1 + e^x) = max(x, 0) + ln(1 + e^−|x|)

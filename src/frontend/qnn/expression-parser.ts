@@ -70,20 +70,11 @@ export class ExpressionParser extends EmbeddedActionsParser {
   }
 
   /** `:`; for a `=`, says what to write instead and goes on. */
-  protected colon = this.RULE("colon", (): void => {
-    this.OR([
-      { ALT: () => this.CONSUME(t.Colon) },
-      {
-        ALT: () => {
-          const name = this.LA(0).image;
-          const token = this.CONSUME(t.Equals);
-          this.ACTION(() =>
-            this.complaints.push({ span: spanOf(token), message: "expected `:`, found `=`", help: `write \`${name}: …\`` }),
-          );
-        },
-      },
-    ]);
-  });
+  protected colon(): void {
+    const name = this.LA(0)?.image;
+    const token = this.CONSUME(t.Separator);
+    if (token.image === "=") this.complaints.push({ span: spanOf(token), message: "expected `:`, found `=`", help: `write \`${name}: …\`` });
+  }
 
   /** Signs, operands and operators as they stand, then casts; `chainOf` knows what binds tighter. Few rules, since each costs more than its tokens. */
   protected expression = this.RULE(
@@ -181,7 +172,9 @@ export class ExpressionParser extends EmbeddedActionsParser {
 
   /** Whether a noun at this place is the first word of a statement, not a name: what follows tells. */
   private startsStatement(at = 1): boolean {
-    const [word, next, third] = [this.LA(at).tokenType, this.LA(at + 1).tokenType, this.LA(at + 2).tokenType];
+    const word = this.LA(at).tokenType;
+    if (word === t.PlainName) return false;
+    const [next, third] = [this.LA(at + 1).tokenType, this.LA(at + 2).tokenType];
     const isName = (next.CATEGORIES ?? []).includes(t.Name);
     if (word === t.Input) return isName && third === t.Colon;
     if (word === t.Output) return isName && !this.startsStatement(at + 1);
@@ -227,7 +220,7 @@ export class ExpressionParser extends EmbeddedActionsParser {
     const start = this.start();
     const name = this.OPTION(() => {
       const found = this.identifierOf(this.CONSUME(t.Name));
-      this.SUBRULE(this.colon);
+      this.colon();
       return found;
     });
     const value = this.SUBRULE(this.expression);

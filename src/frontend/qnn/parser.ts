@@ -96,7 +96,7 @@ export class QnnParser extends ExpressionParser {
   private entry = this.RULE("entry", (): Entry | undefined => {
     const start = this.start();
     const name = this.identifierOf(this.CONSUME(t.Name));
-    this.SUBRULE(this.colon);
+    this.colon();
     const value = this.SUBRULE(this.expression);
     return { name, value, span: this.since(start) };
   });

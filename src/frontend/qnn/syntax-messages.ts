@@ -24,7 +24,6 @@ const beginnings: Readonly<Record<string, string>> = {
   typePrimary: "a type, such as `fixed<8,2>`, or a name",
   layer: "`=` or `{`",
   network: "`{` or `from`",
-  colon: "`:`",
 };
 
 /** What else may stand where a closing bracket is missing, by rule. */

@@ -49,7 +49,10 @@ export const StringToken = createToken({ name: "String", pattern: /"(?:[^"\\\n\r
 export const OpenString = createToken({ name: "OpenString", pattern: /"(?:[^"\\\n\r]|\\.)*/, categories: StringToken, line_breaks: false });
 export const OpenName = createToken({ name: "OpenName", pattern: /`(?:[^`\\\n\r]|\\.)*/, categories: Name, line_breaks: false });
 
-const symbol = (name: string, text: string): TokenType => createToken({ name, pattern: text, label: `\`${text}\`` });
+const symbol = (name: string, text: string, categories: TokenType[] = []): TokenType =>
+  createToken({ name, pattern: text, label: `\`${text}\``, categories });
+/** What stands between a name and its value: `:`, and by mistake `=`. */
+export const Separator = createToken({ name: "Separator", pattern: Lexer.NA, label: "`:`" });
 export const LeftParen = symbol("LeftParen", "(");
 export const RightParen = symbol("RightParen", ")");
 export const LeftBrace = symbol("LeftBrace", "{");
@@ -59,8 +62,8 @@ export const RightBracket = symbol("RightBracket", "]");
 export const Less = symbol("Less", "<");
 export const Greater = symbol("Greater", ">");
 export const Comma = symbol("Comma", ",");
-export const Colon = symbol("Colon", ":");
-export const Equals = symbol("Equals", "=");
+export const Colon = symbol("Colon", ":", [Separator]);
+export const Equals = symbol("Equals", "=", [Separator]);
 export const Operator = createToken({ name: "Operator", pattern: Lexer.NA, label: "an operator" });
 const operator = (name: string, text: string): TokenType =>
   createToken({ name, pattern: text, label: `\`${text}\``, categories: Operator });
@@ -108,6 +111,7 @@ export const vocabulary: readonly TokenType[] = [
   ...symbols,
   Name,
   Operator,
+  Separator,
 ];
 
 /** As with the parser, a test validates the tokens. */

@@ -1,8 +1,8 @@
-// Real inputs of one clamped type, all elements neighbours: vectors along a sample, transposed once they are integers.
+// Real inputs of one type, all elements neighbours: vectors along a sample, transposed once they are integers.
 import { type Conversion, exponent, rangeOf } from "../../ir/fixed.js";
 import type { Format } from "./host.js";
 import { type FloatShape, floats, roundFloats } from "./host-round.js";
-import type { FunctionBuilder, Local } from "./function-builder.js";
+import type { Expression, FunctionBuilder, Local } from "./function-builder.js";
 import { type Buffer, rowBytes, SPAN } from "./memory.js";
 import { legalRange } from "./quantize-value.js";
 import { atExponent, splat, store, toLane, type Value } from "./value.js";
@@ -20,23 +20,47 @@ export interface PlainInput {
 }
 
 /**
- * x·2^n, rounded and clamped, is an integer below 2^bits in magnitude; adding `magic`, whose last bit is worth 1, leaves that integer
- * in the low bits of the sum. Products by 2^n, n from 0 to 100, are exact or infinite.
+ * x·2^n, rounded and brought into the type's range, is an integer below 2^bits in magnitude; adding `magic`, whose last bit is worth 1,
+ * leaves that integer in the low bits of the sum. Products by 2^n, n from 0 to 100, are exact or infinite. Numbers from `huge` on are multiples of 2^bits.
  */
-const forms: Readonly<Record<"f64" | "f32", { readonly shape: FloatShape; readonly bits: number; readonly lanes: 2 | 4; readonly magic: number }>> = {
-  f64: { shape: "f64x2", bits: 31, lanes: 2, magic: 1.5 * 2 ** 52 },
-  f32: { shape: "f32x4", bits: 22, lanes: 4, magic: 1.5 * 2 ** 23 },
+interface Form {
+  readonly shape: FloatShape;
+  readonly bits: number;
+  readonly lanes: 2 | 4;
+  readonly magic: number;
+  readonly huge: number;
+}
+const forms: Readonly<Record<"f64" | "f32", Form>> = {
+  f64: { shape: "f64x2", bits: 31, lanes: 2, magic: 1.5 * 2 ** 52, huge: 2 ** 90 },
+  f32: { shape: "f32x4", bits: 22, lanes: 4, magic: 1.5 * 2 ** 23, huge: 2 ** 64 },
 };
+
+const isClamped = ({ overflow }: Conversion): boolean => overflow === "SAT" || overflow === "SAT_SYM";
+
+/** r modulo 2^bits, from 0 on: exact, and 0 for infinite products, which are multiples of 2^bits. */
+function reduced(f: FunctionBuilder, { shape, bits, huge }: Form, r: Local): Expression {
+  const by = f.m[shape];
+  const low = by.sub(f.get(r), by.mul(by.floor(by.mul(f.get(r), floats(f, shape, 2 ** -bits))), floats(f, shape, 2 ** bits)));
+  return f.m.v128.and(low, by.lt(by.abs(f.get(r)), floats(f, shape, huge)));
+}
+
+/** Integers modulo 2^32 wrapped to the type. */
+function wrap(f: FunctionBuilder, { type }: Conversion, x: Local): Local {
+  const { i32x4, i32, v128 } = f.m;
+  if (!type.signed) return f.vector(v128.and(f.get(x), splat(f, 32, rangeOf(type).hi)));
+  const unused = (): Expression => i32.const(32 - type.width);
+  return f.vector(i32x4.shr_s(i32x4.shl(f.get(x), unused()), unused()));
+}
 
 /** Emits the conversion of the first elements where it is of this kind, and returns how many. */
 export function emitPlainInput(f: FunctionBuilder, input: PlainInput): number {
   const { to, elements, base, stride, buffer, format, count } = input;
   const scale = -exponent(to.type);
-  const clamps = to.overflow === "SAT" || to.overflow === "SAT_SYM";
-  if (format === "i64" || !clamps || scale < 0 || scale > 100) return 0;
-  const { shape, bits, lanes, magic } = forms[format];
+  if (format === "i64" || scale < 0 || scale > 100) return 0;
+  const form = forms[format];
+  const { shape, bits, lanes, magic } = form;
   const groups = Math.floor(elements.length / lanes);
-  if (to.type.width > bits || groups === 0 || elements.some((e, i) => e !== elements[0]! + i)) return 0;
+  if (to.type.width === 0 || to.type.width > bits || groups === 0 || elements.some((e, i) => e !== elements[0]! + i)) return 0;
   const { m } = f;
   const by = m[shape];
   const legal = legalRange(to);
@@ -49,19 +73,27 @@ export function emitPlainInput(f: FunctionBuilder, input: PlainInput): number {
     { pointer: into, stride: lanes * row },
   ];
   f.repeat(groups, moves, () => {
-    const integers = Array.from({ length: SPAN }, (_, s) => {
+    const anyOutside = f.vector(splat(f, 64, 0n));
+    const rounded = Array.from({ length: SPAN }, (_, s) => {
       const x = f.vector(m.v128.load(s * stride, 16 / lanes, f.get(from)));
       const y = f.vector(scale === 0 ? f.get(x) : by.mul(f.get(x), floats(f, shape, 2 ** scale)));
       const r = f.vector(roundFloats[to.round](f, shape, y, x, false));
       const z = f.vector(by.pmin(by.pmax(f.get(r), floats(f, shape, Number(legal.lo))), floats(f, shape, Number(legal.hi))));
       // Not a number differs from itself, so it counts as outside too.
+      const mask = f.vector(by.ne(f.get(r), f.get(z)));
       const sub = shape === "f64x2" ? m.i64x2.sub : m.i32x4.sub;
-      f.set(outside, sub(f.get(outside), by.ne(f.get(r), f.get(z))));
-      return f.vector(by.add(f.get(z), floats(f, shape, magic)));
+      f.set(outside, sub(f.get(outside), f.get(mask)));
+      if (isClamped(to)) return z;
+      if (to.overflow === "SAT_ZERO") return f.vector(m.v128.andnot(f.get(r), f.get(mask)));
+      f.set(anyOutside, m.v128.or(f.get(anyOutside), f.get(mask)));
+      return r;
     });
+    if (to.overflow === "WRAP") f.if(m.v128.any_true(f.get(anyOutside)), () => rounded.forEach((r) => f.set(r, reduced(f, form, r))));
+    const integers = rounded.map((z) => f.vector(by.add(f.get(z), floats(f, shape, magic))));
     const rows = shape === "f64x2" ? pairsToRows(f, integers) : quadsToRows(f, integers, magic);
     rows.forEach((vectors, e) => {
-      const value: Value = { ...rangeOf(to.type), exp: exponent(to.type), lane: 32, vectors };
+      const own = to.overflow === "WRAP" ? vectors.map((v) => wrap(f, to, v)) : vectors;
+      const value: Value = { ...rangeOf(to.type), exp: exponent(to.type), lane: 32, vectors: own };
       store(f, toLane(f, atExponent(f, value, buffer.exp), buffer.lane), into, e * row);
     });
   });

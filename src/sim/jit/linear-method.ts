@@ -180,6 +180,14 @@ function splitOf(s: Sums, most: number): Split | undefined {
 /** Instructions for 16 products of 64-bit numbers, and of 32-bit numbers to 64 bits; those of one pair of digits. */
 const COST = { wide: 96, extended: 36, digits: 6.25 };
 
+/** The dot instruction on one 16-bit number an operand, where sums of 32 bits allow it; weights beyond 16 bits are then for the caller to split. */
+export function dotFor(s: Sums, x: Buffer): Method | undefined {
+  const { limbs, offset } = limbsFor(x);
+  return fitsLane(s.range, 32) && limbs === 1 ? dot(s, offset) : undefined;
+}
+
+export const has16BitWeights = (s: Sums): boolean => fitsLane(rangeOfData(s.weights), 16);
+
 export function methodFor(s: Sums, x: Buffer): Method {
   const weights = rangeOfData(s.weights);
   const digits = limbsFor(x);

@@ -1,13 +1,18 @@
 // Matrix ops whose weights are mostly zeros: for each output a list of the pairs of features that count.
 import type { AtPosition, Tile } from "./linear.js";
-import { biasesOf, featuresOf } from "./linear-method.js";
-import { rowBytes } from "./memory.js";
+import { type Geometry, type Runs, runsOf, shareOf } from "./linear-geometry.js";
+import { biasesOf, dotFor, has16BitWeights, type Method, type Sums } from "./linear-method.js";
+import { type Buffer, rowBytes } from "./memory.js";
 import { ENTRY_UNIT } from "./table-fields.js";
 
-/** Instructions of one turn for one output: with all turns in order, four outputs share the loads; with a list, each turn reads its place. */
-const COST = { dense: 25 / 4, listed: 11 };
+/**
+ * Instructions of one turn for one output: with all turns in order, four outputs share the loads; products of 32-bit lanes where weights
+ * pass 16 bits; with a list, each turn reads its place.
+ */
+const COST = { dense: 25 / 4, dense32: 14, listed: 11 };
 const COPIES = 4;
 const ENTRY_BYTES = 8;
+const LARGEST = (1n << 15n) - 1n;
 
 /** A turn of one output whose weights are not all 0: where it reads, from the window's first element, and its two weights. */
 interface Entry {
@@ -15,17 +20,49 @@ interface Entry {
   readonly weights: readonly bigint[];
 }
 
-function entriesOf({ s, g, method, layout, runs }: Tile, group: number, unit: number): readonly Entry[] {
-  const together = featuresOf(method);
-  const entries: Entry[] = [];
-  const column = group * g.units + unit;
-  runs.begins.forEach((begin, run) => {
-    for (let k = 0; k < runs.length; k += together) {
-      const weights = [k, k + 1].map((i) => (i < runs.length ? s.weights[(run * runs.length + i) * s.units + column]! : 0n));
-      const at = (group * layout.groupStep + begin) * layout.elementBytes + (k / together) * layout.turnBytes;
-      if (weights.some((w) => w !== 0n)) entries.push({ at, weights });
+/** The pairs of weights of one output, run by run. */
+function* pairsOf(s: Sums, runs: Runs, output: number): Generator<{ readonly run: number; readonly turn: number; readonly weights: readonly bigint[] }> {
+  for (let run = 0; run < runs.begins.length; run++) {
+    for (let k = 0; k < runs.length; k += 2) {
+      const weights = [k, k + 1].map((i) => (i < runs.length ? s.weights[(run * runs.length + i) * s.units + output]! : 0n));
+      if (weights.some((w) => w !== 0n)) yield { run, turn: k / 2, weights };
     }
-  });
+  }
+}
+
+/** The same pair as several of 16 bits, whose sum it is. */
+function* pieces(weights: readonly bigint[]): Generator<readonly bigint[]> {
+  for (let rest = weights; rest.some((w) => w !== 0n); ) {
+    const piece = rest.map((w) => (w > LARGEST ? LARGEST : w < -LARGEST ? -LARGEST : w));
+    yield piece;
+    rest = rest.map((w, i) => w - piece[i]!);
+  }
+}
+
+/** The method for lists, where they are less work: for 16-bit operands and sums of 32 bits. */
+export function listMethod(s: Sums, x: Buffer, g: Geometry): Method | undefined {
+  const method = dotFor(s, x);
+  const runs = runsOf(g, shareOf(g));
+  const turns = runs.begins.length * Math.ceil(runs.length / 2) * s.units;
+  const budget = (turns * (has16BitWeights(s) ? COST.dense : COST.dense32)) / COST.listed;
+  if (!method || s.weights.reduce((n, w) => (w === 0n ? n : n + 1), 0) / 2 >= budget) return undefined;
+  let listed = s.units;
+  for (let j = 0; j < s.units; j++) {
+    for (const { weights } of pairsOf(s, runs, j)) {
+      const widest = weights.map((w) => (w < 0n ? -w : w)).reduce((a, b) => (a > b ? a : b));
+      listed += Number((widest + LARGEST - 1n) / LARGEST);
+    }
+  }
+  return listed < budget ? method : undefined;
+}
+
+function entriesOf({ s, g, layout, runs }: Tile, output: number): readonly Entry[] {
+  const group = Math.floor(output / g.units);
+  const entries: Entry[] = [];
+  for (const { run, turn, weights } of pairsOf(s, runs, output)) {
+    const at = (group * layout.groupStep + runs.begins[run]!) * layout.elementBytes + turn * layout.turnBytes;
+    for (const piece of pieces(weights)) entries.push({ at, weights: piece });
+  }
   return entries.length > 0 ? entries : [{ at: 0, weights: [0n, 0n] }];
 }
 
@@ -46,17 +83,11 @@ function tableOf(lists: readonly (readonly Entry[])[], biases: readonly bigint[]
   return new Uint8Array(view.buffer);
 }
 
-/** Code by lists, where that is less work: for pairs of 16-bit features and sums of 32 bits. */
-export function sparseUnits(t: Tile): AtPosition | undefined {
-  const { cx, s, g, method, runs } = t;
+/** All outputs at a position, by their lists. */
+export function listedUnits(t: Tile): AtPosition {
+  const { cx, s, method } = t;
   const { f, memory, out } = cx;
-  if (method.operand !== "pairs" || !method.startsAtBias) return undefined;
-  const turns = runs.begins.length * Math.ceil(runs.length / featuresOf(method)) * s.units;
-  const nonzero = s.weights.reduce((n, w) => (w === 0n ? n : n + 1), 0);
-  if ((nonzero / featuresOf(method)) * COST.listed >= turns * COST.dense) return undefined;
-  const lists = Array.from({ length: s.units }, (_, j) => entriesOf(t, Math.floor(j / g.units), j % g.units));
-  const listed = lists.reduce((n, l) => n + l.length + 1, 0);
-  if (listed * COST.listed >= turns * COST.dense) return undefined;
+  const lists = Array.from({ length: s.units }, (_, j) => entriesOf(t, j));
   const address = memory.reserve((at) => tableOf(lists, biasesOf(method, s), at));
   const { m } = f;
   return (source, target) => {

@@ -6,7 +6,7 @@ import { type EmitContext, type OpEmitter, operandNodes } from "./emitter.js";
 import type { Cursor, Expression, Local } from "./function-builder.js";
 import { type Geometry, geometryOf, type Runs, runsOf } from "./linear-geometry.js";
 import { biasesOf, featuresOf, type Method, methodFor, type Sums, weightBytes } from "./linear-method.js";
-import { sparseUnits } from "./linear-sparse.js";
+import { listedUnits, listMethod } from "./linear-sparse.js";
 import { type Layout, pairLayout, rowLayout } from "./linear-operand.js";
 import { type Buffer, integerWriter, rowBytes, SPAN } from "./memory.js";
 import { ENTRY_UNIT } from "./table-fields.js";
@@ -193,11 +193,12 @@ function emit(node: NodeWith<"dense"> | NodeWith<"conv">, cx: EmitContext): void
   const x = cx.operands[0]!;
   const s = sumsOf(node, x);
   const g = geometryOf(node, operandNodes(cx.graph, node)[0]!.type.shape);
-  const method = methodFor(s, x);
+  const listed = listMethod(s, x, g);
+  const method = listed ?? methodFor(s, x);
   const layout = method.operand === "pairs" ? pairLayout(f, memory, x, g, method) : rowLayout(x, g);
   const runs = runsOf(g, layout.pixelStep);
   const t: Tile = { cx, s, g, method, layout, runs };
-  const atPosition = sparseUnits(t) ?? denseUnits(t);
+  const atPosition = (listed ? listedUnits : denseUnits)(t);
 
   const columns = [
     { at: g.starts.map((pixel) => layout.address + pixel * layout.pixelStep * layout.elementBytes) },
