@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type Code, codes } from "../src/diagnostic-codes.js";
-import { formatNpy } from "../src/npy.js";
+import { formatNpy, formatNpz } from "../src/npy.js";
 import { digits, inProcess, testFolder } from "./support/cli.js";
 import { tinyQir } from "./support/tiny.js";
 
@@ -170,6 +170,12 @@ const recipes: Partial<Record<Code, () => string>> = {
     put("net.qir", tinyQir.replace("fixed<7,4> #1", "fixed<8,4> #1"));
     return "opt net.qir";
   },
+  QN701: () => {
+    samples("x.npy", [2, 2], [0.5, 1, -1, 0.25]);
+    const fc = { shape: [2, 3], data: Float64Array.from([3.25, -0.5, -0.75, 1, 1, -2.5]) };
+    put("layers.npz", formatNpz(new Map([["fc", fc]])));
+    return "sim tiny.qir -i x.npy --compare layers.npz --engine reference";
+  },
   QN814: () => {
     put("model.qnn", 'network n {\n  input x: fixed<4,2>[2]\n  output x\n}\n\nquantize { data: "x.npy", goal: energy, max_loss: 0.5% }\n');
     return "check model.qnn";
@@ -181,7 +187,7 @@ const recipes: Partial<Record<Code, () => string>> = {
 };
 
 /** Codes whose example needs a large or a damaged network; frontend and pass tests raise them. */
-const byHand: readonly Code[] = ["QN208", "QN209", "QN210", "QN213", "QN300", "QN301", "QN305", "QN403", "QN700"];
+const byHand: readonly Code[] = ["QN208", "QN209", "QN210", "QN213", "QN300", "QN301", "QN305", "QN306", "QN403", "QN700"];
 
 /** The first diagnostic of a code as it is printed. */
 const rendered = (text: string, code: Code): string | undefined =>

@@ -19,7 +19,13 @@ const tree = (folder: string): readonly string[] =>
   (readdirSync(join(cwd, folder), { recursive: true }) as string[]).filter((f) => statSync(join(cwd, folder, f)).isFile()).sort();
 
 interface Recorded extends Manifest {
-  readonly options: { readonly pipeline: unknown; readonly hlsStyle: string; readonly vectors: string; readonly part: string; readonly wrapper: boolean };
+  readonly options: {
+    readonly pipeline: unknown;
+    readonly hlsStyle: string;
+    readonly vectors: string;
+    readonly part: string;
+    readonly wrapper: boolean;
+  };
 }
 const manifestOf = (folder: string): Recorded => JSON.parse(text(`${folder}/manifest.json`)) as Recorded;
 
@@ -114,7 +120,11 @@ building("the file's settings are obeyed, and flags win over each of them", asyn
 
   write("net/quantize.qnn", `${small}\nquantize { data: "x.npy", max_loss: 0.5%, time: 10 m }\n`);
   const idle = await succeeds("check", "net/quantize.qnn");
-  assert.match(idle.stderr, /warning\[QN814\]: `quantize` is not carried out.*\n +┌─ net\/quantize.qnn:24:12/, "what has no effect is said");
+  assert.match(
+    idle.stderr,
+    /warning\[QN814\]: `quantize` is not carried out.*\n +┌─ net\/quantize.qnn:24:12/,
+    "what has no effect is said",
+  );
 
   write("other.npy", formatNpy({ shape: [5, 2], data: new Float32Array(10) }));
   await succeeds("net/small.qnn", "-o", "fw-vectors", "--vectors", "other.npy");
@@ -136,7 +146,9 @@ building("sim, inspect and --until work on .qnn", async () => {
   const y = parseNpy(new Uint8Array(readFileSync(join(cwd, "y.npy"))), "y.npy", new Reporter());
   // y = (2·a − 2·b)/2
   assert.equal([...(y!.data as Float64Array)], [-0.25, -0.25, -0.25]);
-  const { layers, settings } = JSON.parse((await succeeds("inspect", "net/small.qnn", "--json", "--until", "t", "--clock", "7")).stdout) as {
+  const { layers, settings } = JSON.parse(
+    (await succeeds("inspect", "net/small.qnn", "--json", "--until", "t", "--clock", "7")).stdout,
+  ) as {
     layers: readonly { layer: string }[];
     settings: readonly { setting: string; value: string; from: string; line?: number }[];
   };

@@ -1,4 +1,5 @@
 // Calls of ops and layers: operands by position, attributes by name, each read by its kind. An op that only moves elements takes constants too.
+import { sameType } from "../../ir/fixed.js";
 import { type OpName, opDef } from "../../ir/ops/index.js";
 import { type AttrSpec, type AttrsOf, operandName } from "../../ir/ops/op.js";
 import { printShape, type Shape, sizeOf, type Tensor, tensor } from "../../ir/tensor.js";
@@ -11,7 +12,7 @@ import { evaluate } from "./evaluate.js";
 import { type Ask, asNode, isOptional, type Kind, kinds, readArgument } from "./kinds.js";
 import { type LayerDef, makeBuild, type Parameter } from "./layer-def.js";
 import { sizesOf } from "./layers.js";
-import type { NodeValue, Value } from "./values.js";
+import type { NodeValue, TensorValue, Value } from "./values.js";
 
 interface Call {
   readonly cx: Checker;
@@ -27,7 +28,7 @@ const sizeFormals = (name: string): readonly Formal[] =>
 
 /** Values of the network; or constants, where every operand is one and the op works on them. */
 type Operands =
-  { readonly kind: "nodes"; readonly ids: readonly number[] } | { readonly kind: "constants"; readonly tensors: readonly Tensor[] };
+  { readonly kind: "nodes"; readonly ids: readonly number[] } | { readonly kind: "constants"; readonly from: readonly TensorValue[] };
 
 /** Evaluates operands from left to right; undefined where one failed, after all have been looked at. */
 function nodesOf(call: Call, names: readonly string[], bound: ReadonlyMap<string, Expression>): Operands | undefined {
@@ -46,8 +47,11 @@ function nodesOrConstantsOf(call: Call, names: readonly string[], bound: Readonl
       help: `write them one after the other: ${call.x.callee.name}(a, b)`,
     });
   if (values.every(isConstant)) {
-    const tensors = values.map((v, i) => constantOf(cx, scope, v, bound.get(names[i]!)!));
-    return tensors.every((t) => t !== undefined) ? { kind: "constants", tensors } : undefined;
+    const from = values.map((v, i): TensorValue | undefined => {
+      const t = constantOf(cx, scope, v, bound.get(names[i]!)!);
+      return v.kind === "tensor" ? v : t && { kind: "tensor", tensor: t };
+    });
+    return from.every((t) => t !== undefined) ? { kind: "constants", from } : undefined;
   }
   const ids = values.map((v, i) => asNode({ cx, scope }, v, bound.get(names[i]!)!)?.ok);
   return ids.every((v): v is NodeValue => v !== undefined) ? { kind: "nodes", ids: ids.map((v) => v.id) } : undefined;
@@ -96,7 +100,7 @@ export function callOp(cx: Checker, scope: Scope, x: CallExpression, op: OpName)
   ]);
   if (!bound) return undefined;
   const operands = def.source ? nodesOrConstantsOf(call, names, bound) : nodesOf(call, names, bound);
-  const shapes = operands?.kind === "constants" ? operands.tensors.map((t) => t.shape) : operands?.ids.map((id) => cx.shapeOf(id));
+  const shapes = operands?.kind === "constants" ? operands.from.map((v) => v.tensor.shape) : operands?.ids.map((id) => cx.shapeOf(id));
   let index = 0;
   const values: Record<string, unknown> = {};
   let failed = operands === undefined;
@@ -112,7 +116,7 @@ export function callOp(cx: Checker, scope: Scope, x: CallExpression, op: OpName)
     else failed = true;
   }
   if (!sizesAgree(call, bound, values) || failed || !operands) return undefined;
-  if (operands.kind === "constants") return moved(call, op, operands.tensors, values);
+  if (operands.kind === "constants") return moved(call, op, operands.from, values);
   const id = cx.add(op, operands.ids, values as never, scope, x.span, op);
   return id === undefined ? undefined : { kind: "value", id };
 }
@@ -120,7 +124,13 @@ export function callOp(cx: Checker, scope: Scope, x: CallExpression, op: OpName)
 const MAX_CONSTANT = 1 << 24;
 
 /** A constant whose elements are those of others, at the finest of their exponents. */
-function moved({ cx, scope, x }: Call, op: OpName, from: readonly Tensor[], values: Readonly<Record<string, unknown>>): Value | undefined {
+function moved(
+  { cx, scope, x }: Call,
+  op: OpName,
+  given: readonly TensorValue[],
+  values: Readonly<Record<string, unknown>>,
+): Value | undefined {
+  const from = given.map((v) => v.tensor);
   const def = opDef(op);
   const attrs = values as AttrsOf<AttrSpec>;
   const shapes = from.map((t): Shape => t.shape);
@@ -136,16 +146,14 @@ function moved({ cx, scope, x }: Call, op: OpName, from: readonly Tensor[], valu
   if (sizeOf(shape) > MAX_CONSTANT)
     return cx.error("QN213", scope, x.span, `the constant has ${sizeOf(shape)} elements; the limit is ${MAX_CONSTANT}`);
   const [first] = from;
+  const origin = given.length === 1 ? given[0]!.origin : undefined;
   const exp = from.reduce((e, t) => Math.min(e, t.exp), first!.exp);
   const all = from.flatMap((t) => (t.exp === exp ? t.data : t.data.map((m) => m << BigInt(t.exp - exp))));
   const isReal = from.some((t) => t.real);
-  const hasOneType =
-    first!.type !== undefined &&
-    from.every(
-      (t) => t.type && t.type.signed === first!.type!.signed && t.type.width === first!.type!.width && t.type.int === first!.type!.int,
-    );
+  const hasOneType = first!.type !== undefined && from.every((t) => t.type && sameType(t.type, first!.type!));
   const data = Array.from(def.source!(shapes, attrs), (i) => (i < 0 ? 0n : all[i]!));
-  return { kind: "tensor", tensor: tensor(shape, exp, data, isReal ? { real: true } : hasOneType ? { type: first!.type! } : {}) };
+  const extra = isReal ? ({ real: true } as const) : hasOneType ? { type: first!.type! } : {};
+  return { kind: "tensor", tensor: tensor(shape, exp, data, extra), ...(origin === undefined ? {} : { origin }) };
 }
 
 const kindOf = (p: Parameter): Kind => (typeof p === "string" ? p : p.kind);

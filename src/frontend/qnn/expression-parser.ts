@@ -73,7 +73,8 @@ export class ExpressionParser extends EmbeddedActionsParser {
   protected colon(): void {
     const name = this.LA(0)?.image;
     const token = this.CONSUME(t.Separator);
-    if (token.image === "=") this.complaints.push({ span: spanOf(token), message: "expected `:`, found `=`", help: `write \`${name}: …\`` });
+    if (token.image === "=")
+      this.complaints.push({ span: spanOf(token), message: "expected `:`, found `=`", help: `write \`${name}: …\`` });
   }
 
   /** Signs, operands and operators as they stand, then casts; `chainOf` knows what binds tighter. Few rules, since each costs more than its tokens. */

@@ -11,7 +11,21 @@ import type { Expression, FunctionBuilder, Local } from "./function-builder.js";
 import { rowBytes } from "./memory.js";
 import { clamp } from "./quantize-value.js";
 import { ENTRY_UNIT } from "./table-fields.js";
-import { atExponent, constantValue, extreme, isUnsigned64, isZero, type Lane, laneFor, laneOf, lanes, load, maxLane, toLane, type Value } from "./value.js";
+import {
+  atExponent,
+  constantValue,
+  extreme,
+  isUnsigned64,
+  isZero,
+  type Lane,
+  laneFor,
+  laneOf,
+  lanes,
+  load,
+  maxLane,
+  toLane,
+  type Value,
+} from "./value.js";
 import { walkChannels } from "./walk.js";
 
 type Binary = "add" | "sub" | "mul" | "max" | "min";

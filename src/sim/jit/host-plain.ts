@@ -21,7 +21,8 @@ export interface PlainInput {
 
 /**
  * x·2^n, rounded and brought into the type's range, is an integer below 2^bits in magnitude; adding `magic`, whose last bit is worth 1,
- * leaves that integer in the low bits of the sum. Products by 2^n, n from 0 to 100, are exact or infinite. Numbers from `huge` on are multiples of 2^bits.
+ * leaves that integer in the low bits of the sum. Products by 2^n, n from 0 to 100, are exact or infinite. Numbers from `huge` on are
+ * multiples of 2^bits.
  */
 interface Form {
   readonly shape: FloatShape;
@@ -97,8 +98,9 @@ export function emitPlainInput(f: FunctionBuilder, input: PlainInput): number {
       store(f, toLane(f, atExponent(f, value, buffer.exp), buffer.lane), into, e * row);
     });
   });
-  const halves = shape === "f64x2" ? [f.get(outside)] : [m.i64x2.extend_low_i32x4_u(f.get(outside)), m.i64x2.extend_high_i32x4_u(f.get(outside))];
-  for (const half of halves) f.set(count, m.i64x2.add(f.get(count), half));
+  const { add, extend_low_i32x4_u, extend_high_i32x4_u } = m.i64x2;
+  const halves = shape === "f64x2" ? [f.get(outside)] : [extend_low_i32x4_u(f.get(outside)), extend_high_i32x4_u(f.get(outside))];
+  for (const half of halves) f.set(count, add(f.get(count), half));
   return groups * lanes;
 }
 
@@ -129,7 +131,8 @@ function quadsToRows(f: FunctionBuilder, x: readonly Local[], magic: number): re
   for (let s = 0; s < SPAN; s += 4) {
     const integers = x.slice(s, s + 4).map((v) => f.vector(f.m.i32x4.sub(f.get(v), floats(f, "f32x4", magic))));
     const [a, b, c, d] = integers as [Local, Local, Local, Local];
-    const [ab, cd, abHigh, cdHigh] = [pick(f, a, b, [0, 4, 1, 5]), pick(f, c, d, [0, 4, 1, 5]), pick(f, a, b, [2, 6, 3, 7]), pick(f, c, d, [2, 6, 3, 7])];
+    const [ab, cd] = [pick(f, a, b, [0, 4, 1, 5]), pick(f, c, d, [0, 4, 1, 5])];
+    const [abHigh, cdHigh] = [pick(f, a, b, [2, 6, 3, 7]), pick(f, c, d, [2, 6, 3, 7])];
     rows[0]!.push(pick(f, ab, cd, [0, 1, 4, 5]));
     rows[1]!.push(pick(f, ab, cd, [2, 3, 6, 7]));
     rows[2]!.push(pick(f, abHigh, cdHigh, [0, 1, 4, 5]));

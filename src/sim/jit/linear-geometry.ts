@@ -27,7 +27,12 @@ export interface Runs {
 }
 
 /** The pixels where windows begin, in row-major order of positions, and the pixels of a window. */
-export function windowPixels(x: Shape, window: readonly number[], strides: readonly number[], dilations: readonly number[]): Pick<Geometry, "starts" | "taps"> {
+export function windowPixels(
+  x: Shape,
+  window: readonly number[],
+  strides: readonly number[],
+  dilations: readonly number[],
+): Pick<Geometry, "starts" | "taps"> {
   const lead = x.length - window.length - 1;
   const spatial = x.slice(lead, -1);
   const step = spatial.map((_, d) => sizeOf(spatial.slice(d + 1)));

@@ -101,7 +101,10 @@ function digitDot(x: Pick<Method, "limbs" | "offset">, { parts, digit }: Split):
     step: (f, xs, weights, at, sums) => parts.forEach((_, p) => dotStep(f, xs, weights, at + 4 * p, sums.slice(2 * p, 2 * p + 2))),
     total: (f, sums) => {
       const { m } = f;
-      const wide = (part: number): readonly Local[] => toLane(f, { lo: 0n, hi: 0n, exp: 0, lane: 32, vectors: sums.slice(2 * part, 2 * part + 2) }, 64).vectors;
+      const wide = (part: number): readonly Local[] => {
+        const vectors = sums.slice(2 * part, 2 * part + 2);
+        return toLane(f, { lo: 0n, hi: 0n, exp: 0, lane: 32, vectors }, 64).vectors;
+      };
       let vectors = wide(parts.length - 1);
       for (let p = parts.length - 2; p >= 0; p--) {
         const below = wide(p);
@@ -180,7 +183,7 @@ function splitOf(s: Sums, most: number): Split | undefined {
 /** Instructions for 16 products of 64-bit numbers, and of 32-bit numbers to 64 bits; those of one pair of digits. */
 const COST = { wide: 96, extended: 36, digits: 6.25 };
 
-/** The dot instruction on one 16-bit number an operand, where sums of 32 bits allow it; weights beyond 16 bits are then for the caller to split. */
+/** The dot instruction on 16-bit operands, where sums of 32 bits allow it; weights beyond 16 bits are then for the caller to split. */
 export function dotFor(s: Sums, x: Buffer): Method | undefined {
   const { limbs, offset } = limbsFor(x);
   return fitsLane(s.range, 32) && limbs === 1 ? dot(s, offset) : undefined;

@@ -60,7 +60,13 @@ function limbsOf(f: FunctionBuilder, v: Value, method: Pick<Method, "limbs" | "o
  * Copies x − offset in 16 bits: the image of each group by itself, and there (x_e, x_{e+1}) for every second element e.
  * Where a window may begin at an odd element, for every e. Several digits are one such copy each, the highest last.
  */
-export function pairLayout(f: FunctionBuilder, memory: MemoryPlan, x: Buffer, g: Geometry, method: Pick<Method, "limbs" | "offset">): Layout {
+export function pairLayout(
+  f: FunctionBuilder,
+  memory: MemoryPlan,
+  x: Buffer,
+  g: Geometry,
+  method: Pick<Method, "limbs" | "offset">,
+): Layout {
   const share = shareOf(g);
   const elements = g.pixels * share;
   const { begins } = runsOf(g, share);

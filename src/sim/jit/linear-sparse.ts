@@ -20,8 +20,14 @@ interface Entry {
   readonly weights: readonly bigint[];
 }
 
-/** The pairs of weights of one output, run by run. */
-function* pairsOf(s: Sums, runs: Runs, output: number): Generator<{ readonly run: number; readonly turn: number; readonly weights: readonly bigint[] }> {
+interface Pair {
+  readonly run: number;
+  readonly turn: number;
+  readonly weights: readonly bigint[];
+}
+
+/** The pairs of weights of one output, run by run, that are not both 0. */
+function* pairsOf(s: Sums, runs: Runs, output: number): Generator<Pair> {
   for (let run = 0; run < runs.begins.length; run++) {
     for (let k = 0; k < runs.length; k += 2) {
       const weights = [k, k + 1].map((i) => (i < runs.length ? s.weights[(run * runs.length + i) * s.units + output]! : 0n));

@@ -45,9 +45,9 @@ function sumsOf(node: NodeWith<"dense"> | NodeWith<"conv">, x: Buffer): Sums {
 }
 
 /** The outputs of a group, tile by tile: full ones, and a last one of what is left. */
-const tilesOf = (units: number, rows: number): { readonly full: number; readonly rest: number } => ({ full: Math.floor(units / rows), rest: units % rows });
+const tilesOf = (units: number, rows: number) => ({ full: Math.floor(units / rows), rest: units % rows });
 
-/** Weights in the order of the loops: group, tile, run, turn, output of the tile, part, feature of the turn. A feature beyond its run weighs 0. */
+/** Weights as the loops take them: group, tile, run, turn, output of the tile, part, feature of the turn. A feature beyond its run weighs 0. */
 function packed(method: Method, s: Sums, g: Geometry, runs: Runs): Uint8Array {
   const together = featuresOf(method);
   const bytes = method.weightLane / 8;

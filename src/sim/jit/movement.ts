@@ -30,7 +30,8 @@ function runsOf(source: Int32Array, sizes: readonly number[]): readonly Run[] {
     const operand = first < 0 ? -1 : ends.findIndex((e) => first < e);
     const limit = operand < 0 ? 0 : ends[operand]!;
     let length = 1;
-    while (to + length < source.length && source[to + length] === (first < 0 ? first : first + length) && (first < 0 || first + length < limit)) length++;
+    const goesOn = (): boolean => (first < 0 ? source[to + length] === first : source[to + length] === first + length && first + length < limit);
+    while (to + length < source.length && goesOn()) length++;
     runs.push({ operand, from: first < 0 ? 0 : first - (ends[operand - 1] ?? 0), to, length });
     to += length;
   }

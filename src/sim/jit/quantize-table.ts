@@ -70,10 +70,11 @@ function linesOf(types: readonly FixedType[], v: Range, vExp: number, modes: Mod
   const distinct = new Map(types.map((t) => [t, isIdle(t)]));
   const units = [...distinct].flatMap(([t, idle]) => (t.width === 0 ? [] : [idle ? vExp : exponent(t)]));
   const exp = units.reduce((a, b) => Math.min(a, b));
+  const coarsest = units.reduce((a, b) => Math.max(a, b));
   const from = Math.min(exp, vExp);
   const line = (t: FixedType): Line => {
     // The type of 0 alone: the bounds do it.
-    if (t.width === 0) return { drop: units.reduce((a, b) => Math.max(a, b)) - from, up: 0, legal: { lo: 0n, hi: 0n }, width: 0, signed: false };
+    if (t.width === 0) return { drop: coarsest - from, up: 0, legal: { lo: 0n, hi: 0n }, width: 0, signed: false };
     if (distinct.get(t)) return { drop: vExp - from, up: vExp - exp, legal: v, width: 60, signed: true };
     return { drop: exponent(t) - from, up: exponent(t) - exp, legal: legalRange({ type: t, ...modes }), width: t.width, signed: t.signed };
   };
@@ -91,7 +92,10 @@ type Fields = TableFields<Line>;
 
 const same = (lane: Lane, range: Range): Stage => ({ lane, range, code: (_, v) => v });
 
-const roundedRange = (x: Range, { drop }: Line, round: Rounding): Range => ({ lo: roundShift(x.lo, drop, round), hi: roundShift(x.hi, drop, round) });
+const roundedRange = (x: Range, { drop }: Line, round: Rounding): Range => ({
+  lo: roundShift(x.lo, drop, round),
+  hi: roundShift(x.hi, drop, round),
+});
 
 /** x / 2^drop rounded, in lanes with room for the addend, so that the sum is exact. */
 function rounding(distinct: readonly Line[], fields: Fields, x: Pick<Stage, "lane" | "range">, { round }: Modes): Stage {
@@ -99,7 +103,9 @@ function rounding(distinct: readonly Line[], fields: Fields, x: Pick<Stage, "lan
   const range = distinct.map((l) => roundedRange(x.range, l, round)).reduce(hull);
   const addend = (l: Line) => (l.drop === 0 ? { constant: 0n, negative: 0n, odd: false } : addendOf(round, l.drop));
   const all = distinct.map(addend);
-  const [constant, negative, odd] = [all.some((a) => a.constant !== 0n), x.range.lo < 0n && all.some((a) => a.negative !== 0n), all.some((a) => a.odd)];
+  const constant = all.some((a) => a.constant !== 0n);
+  const negative = x.range.lo < 0n && all.some((a) => a.negative !== 0n);
+  const odd = all.some((a) => a.odd);
   const room = 1n << BigInt(Math.max(...distinct.map((l) => l.drop)));
   const wanted = constant || negative || odd ? (laneOf({ lo: x.range.lo - room, hi: x.range.hi + room }) ?? 64) : x.lane;
   const lane = maxLane(x.lane, wanted);
@@ -155,7 +161,8 @@ function bringing(distinct: readonly Line[], fields: Fields, x: Range, rounded: 
     const code = (f: FunctionBuilder, v: Value, at: EntryAt): Value => {
       const [mask, sign] = [at.splat(masks, lane), at.splat(signs, lane)];
       const { v128 } = f.m;
-      return mapVectors(f, toLane(f, v, lane), range, (y) => lanes(f, lane).sub(v128.xor(v128.and(y, f.get(mask)), f.get(sign)), f.get(sign)));
+      const extended = (y: Expression): Expression => lanes(f, lane).sub(v128.xor(v128.and(y, f.get(mask)), f.get(sign)), f.get(sign));
+      return mapVectors(f, toLane(f, v, lane), range, extended);
     };
     return { lane, range, code };
   }

@@ -193,7 +193,7 @@ function overflowedShifted(f: FunctionBuilder, v: Value, s: number, to: Conversi
 }
 
 /** The values that `legal` is in units of 2^-drop, where saturating first is the same and spares lanes of 32 bits: 16 hold them and any addend. */
-export function narrowBounds(v: Pick<Value, "lane">, drop: number, legal: Range, { overflow }: Pick<Conversion, "overflow">): Range | undefined {
+export function narrowBounds(v: Value, drop: number, legal: Range, { overflow }: Pick<Conversion, "overflow">): Range | undefined {
   if (v.lane !== 32 || drop <= 0 || drop > 15 || (overflow !== "SAT" && overflow !== "SAT_SYM")) return undefined;
   const bounds = { lo: legal.lo << BigInt(drop), hi: legal.hi << BigInt(drop) };
   const room = 1n << BigInt(drop);
