@@ -1,6 +1,7 @@
 // The exported simulator: its JavaScript and Python loaders give the values of the one in memory, and refuse bad input with a message.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Reporter } from "../src/diagnostics.js";
@@ -52,9 +53,38 @@ async function prepare(folder: string): Promise<Case> {
   return { simulator, inputs, expected: outputs.map((data, i) => ({ shape: [SAMPLES, ...module.outputs[i]!.shape], data })) };
 }
 
+interface Pool {
+  run(inputs: readonly Float64Array[]): Promise<{ readonly outputs: readonly Float64Array[]; readonly outside: number }>;
+  close(): void;
+}
+
 const readOutputs = (folder: string): readonly NpyArray[] =>
   [0, 1].map((i) => parseNpy(new Uint8Array(readFileSync(join(folder, `out${i}.npy`))), "out", new Reporter())!);
 const FILES = ["in0.npy", "in1.npy", "out0.npy", "out1.npy"];
+
+const pools = suite("the JavaScript loader's pool");
+pools("three workers give what one network gives, in order; an error reaches the caller", () =>
+  withTempDir(async (folder) => {
+    const { inputs, expected } = await prepare(folder);
+    const { loadPool } = (await import(pathToFileURL(join(folder, "sim/pair.mjs")).href)) as { loadPool(size: number): Promise<Pool> };
+    const pool = await loadPool(3);
+    try {
+      // Two questions at once.
+      const [first, second] = await Promise.all([pool.run(inputs), pool.run(inputs)]);
+      assert.equal(first.outputs, expected.map((a) => a.data));
+      assert.equal(second, first);
+      assert.ok(first.outside > 0);
+      const bad = [inputs[0]!.slice(), inputs[1]!.slice()];
+      bad[0]![5] = Number.NaN;
+      const message = await pool.run(bad).then(() => "no error", (e: Error) => e.message);
+      assert.match(message, /not finite/);
+      assert.equal((await pool.run(inputs)).outputs, first.outputs);
+    } finally {
+      pool.close();
+    }
+  }),
+);
+pools.run();
 
 /** The same checks for each language: how its loader is called from the command line. */
 async function commandLine(folder: string, command: readonly string[]): Promise<void> {

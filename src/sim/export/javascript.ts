@@ -8,6 +8,9 @@ export const javascriptLoader = (
 //   const network = await load();
 //   const { outputs, outside } = network.run([x]);        // x: Float64Array or Float32Array, samples x elements, row-major
 //
+//   const pool = await loadPool(4);                       // four workers, in Node and in browsers
+//   const same = await pool.run([x]);  pool.close();
+//
 //   node ${top}.mjs INPUT.npy ... OUTPUT.npy ... [--raw]    one file an input, then one an output, each of shape (samples, ...)
 //
 // Real inputs are converted to the input types exactly as the firmware's host must do it; outputs are exact.
@@ -79,6 +82,65 @@ export async function load(bytes) {
   };
 }
 
+/** "size" networks, each in a worker of its own; run() splits the samples among them and gives what one network gives. */
+export async function loadPool(size, bytes) {
+  const { inputs, outputs, name } = await load(bytes);
+  const workers = await Promise.all(Array.from({ length: size }, () => startWorker(bytes)));
+  const share = (x, elements, from, to) => x.slice(from * elements, to * elements);
+  return {
+    name,
+    inputs,
+    outputs,
+    async run(given) {
+      const arrays = given.map((x) => (x instanceof Float32Array || x instanceof Float64Array ? x : Float64Array.from(x)));
+      const samples = arrays.length > 0 ? arrays[0].length / inputs[0].elements : 1;
+      const bounds = Array.from({ length: size + 1 }, (_, k) => Math.floor((k * samples) / size));
+      const parts = await Promise.all(workers.map((ask, k) => ask(arrays.map((x, i) => share(x, inputs[i].elements, bounds[k], bounds[k + 1])))));
+      const results = outputs.map((p) => new Float64Array(samples * p.elements));
+      parts.forEach((part, k) => part.outputs.forEach((y, i) => results[i].set(y, bounds[k] * outputs[i].elements)));
+      return { outputs: results, outside: parts.reduce((n, part) => n + part.outside, 0) };
+    },
+    close() {
+      for (const ask of workers) ask.end();
+    },
+  };
+}
+
+/** A worker that runs this file; the function sends samples and resolves to their results. */
+async function startWorker(bytes) {
+  const inNode = typeof process !== "undefined" && process.versions?.node;
+  const Worker = inNode ? (await import("node:worker_threads")).Worker : globalThis.Worker;
+  const worker = new Worker(new URL(import.meta.url), { type: "module", name: WORKER, workerData: WORKER });
+  const listen = (event, f) => (inNode ? worker.once(event, f) : worker.addEventListener(event, (e) => f(event === "message" ? e.data : e), { once: true }));
+  const ask = (message, transfer) =>
+    new Promise((resolve, reject) => {
+      listen("message", (reply) => (reply.error === undefined ? resolve(reply) : reject(new Error(reply.error))));
+      listen("error", reject);
+      worker.postMessage(message, transfer);
+    });
+  await ask({ bytes });
+  // One question at a time: a second waits for the first.
+  let last = Promise.resolve();
+  const run = (arrays) => (last = last.catch(() => {}).then(() => ask({ arrays }, arrays.map((x) => x.buffer))));
+  return Object.assign(run, { end: () => worker.terminate() });
+}
+
+const WORKER = "qnnc-simulator";
+
+/** What a worker of the pool does: loads the network, then answers. "port" is how it talks to the one who started it. */
+function serve(port, on) {
+  let network;
+  on(async ({ bytes, arrays }) => {
+    try {
+      network ??= await load(bytes);
+      const reply = arrays ? network.run(arrays) : {};
+      port.postMessage(reply, (reply.outputs ?? []).map((y) => y.buffer));
+    } catch (e) {
+      port.postMessage({ error: e.message });
+    }
+  });
+}
+
 async function read(url) {
   if (url.protocol !== "file:") return (await fetch(url)).arrayBuffer();
   return (await import("node:fs/promises")).readFile(url);
@@ -134,14 +196,18 @@ async function main(args) {
   await Promise.all(outputs.map((p, i) => writeFile(paths[inputs.length + i], formatNpy(results[i], [results[i].length / p.elements, ...p.shape]))));
 }
 
-if (typeof process !== "undefined" && process.argv?.[1] && import.meta.url.startsWith("file:")) {
+if (typeof process !== "undefined" && process.versions?.node && import.meta.url.startsWith("file:")) {
+  const { isMainThread, parentPort, workerData } = await import("node:worker_threads");
   const { pathToFileURL } = await import("node:url");
   const { realpathSync } = await import("node:fs");
-  if (pathToFileURL(realpathSync(process.argv[1])).href === import.meta.url) {
+  if (!isMainThread && workerData === WORKER) serve(parentPort, (f) => parentPort.on("message", f));
+  else if (isMainThread && process.argv[1] && pathToFileURL(realpathSync(process.argv[1])).href === import.meta.url) {
     await main(process.argv.slice(2)).catch((e) => {
       console.error("error: " + e.message);
       process.exitCode = 1;
     });
   }
+} else if (typeof WorkerGlobalScope !== "undefined" && self instanceof WorkerGlobalScope && self.name === WORKER) {
+  serve(self, (f) => self.addEventListener("message", (e) => f(e.data)));
 }
 `;
