@@ -117,3 +117,5 @@ export async function qnn(): Promise<void> {
     rmSync(folder, { recursive: true });
   }
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await qnn();

@@ -1,5 +1,5 @@
 // `qnnc sim`: shapes, engines, formats, and the same bits from a model, from a firmware folder and by hand.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -166,6 +166,39 @@ if (fullTier) many("files of 64 MiB and more are streamed in and out", async () 
   for (const k of [0, 1, 65535, n - 1, n, 2 * n - 1]) assert.equal([...y.data.slice(3 * k, 3 * k + 3)], tiny([data[(2 * k) % (2 * n)]!, data[(2 * k + 1) % (2 * n)]!]));
 });
 many.run();
+
+const cache = suite("cache");
+
+cache("a second run takes the compiled module from the cache; a damaged entry is compiled again", async () => {
+  const folder = join(cwd, "cache");
+  const env = { QNNC_CACHE: folder };
+  const first = await qnnc(["sim", "tiny.qir", "-i", "x.npy", "-o", "c1.npy", "-q"], { cwd, env });
+  assert.is(first.code, 0, first.stderr);
+  const [entry, ...others] = readdirSync(folder);
+  assert.equal(others, []);
+  const path = join(folder, entry!);
+  const bytes = readFileSync(path);
+  const again = await qnnc(["sim", "tiny.qir", "-i", "x.npy", "-o", "c2.npy", "-q"], { cwd, env });
+  assert.is(again.code, 0, again.stderr);
+  assert.equal(readFrom("c2.npy"), readFrom("c1.npy"));
+  // Under the name of this network, the module of one with another bias: its results show that the entry is what runs.
+  writeFileSync(join(cwd, "biased.qir"), tinyQir.replace("(1, 0, -1)", "(1, 0, -2)"));
+  const other = await qnnc(["sim", "biased.qir", "-i", "x.npy", "-o", "c3.npy", "-q"], { cwd, env });
+  assert.is(other.code, 0, other.stderr);
+  const second = readdirSync(folder).find((name) => name !== entry)!;
+  writeFileSync(path, readFileSync(join(folder, second)));
+  await qnnc(["sim", "tiny.qir", "-i", "x.npy", "-o", "c2.npy", "-q"], { cwd, env });
+  assert.equal(readFrom("c2.npy"), readFrom("c3.npy"));
+  assert.not.equal(readFrom("c2.npy"), readFrom("c1.npy"));
+  for (const damaged of [bytes.subarray(0, 100), Buffer.from("not wasm")]) {
+    writeFileSync(path, damaged);
+    const mended = await qnnc(["sim", "tiny.qir", "-i", "x.npy", "-o", "c4.npy", "-q"], { cwd, env });
+    assert.is(mended.code, 0, mended.stderr);
+    assert.equal(readFrom("c4.npy"), readFrom("c1.npy"));
+    assert.ok(readFileSync(path).equals(bytes));
+  }
+});
+cache.run();
 
 const told = suite("what sim tells");
 

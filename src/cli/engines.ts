@@ -16,6 +16,7 @@ import { evaluate } from "../sim/reference.js";
 import { instantiate, type Simulator } from "../sim/simulator.js";
 import { givenInputs } from "../sim/vectors.js";
 import type { Batch, InputPort } from "./batch.js";
+import { cacheEntry } from "./module-cache.js";
 
 export interface OutputPort extends InputPort {
   readonly type: FixedType;
@@ -160,8 +161,11 @@ type MakeEngine = (graph: Graph, options: BuildOptions, reporter: Reporter) => P
 /** Engines by name, for a graph in which every value is typed. */
 export const engines: Readonly<Record<EngineName, MakeEngine>> = {
   jit: async (graph, _, reporter) => {
-    const module = await compileSimulator(graph, reporter);
+    const entry = cacheEntry(graph);
+    const known = await entry?.load();
+    const module = known ?? (await compileSimulator(graph, reporter));
     if (!module) return undefined;
+    if (!known) entry?.store(module);
     // Not earlier: binaryen, which made the module, is WebAssembly too, and runs only once.
     compileFastCode();
     const ports = portsOf(graph);

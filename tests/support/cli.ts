@@ -49,7 +49,7 @@ export function qnnc(args: readonly string[], { cwd, env, input, onStart }: Star
   const { main } = builtCli();
   const { NO_COLOR: _, FORCE_COLOR: __, ...plain } = process.env;
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...plain, ...env }, stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [main, ...args], { cwd, env: { ...plain, QNNC_CACHE: "0", ...env }, stdio: ["pipe", "pipe", "pipe"] });
     const [out, err]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on("data", (b: Buffer) => out.push(b));
     child.stderr.on("data", (b: Buffer) => err.push(b));
